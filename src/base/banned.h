@@ -1,0 +1,21 @@
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+/*
+ * Functions nobody in this project may call, because their bounds or their
+ * state are invisible at the call. The build includes this header before every
+ * file (-include), so a use is a compile error that names the reason.
+ * Use: buf_* and snprintf for text, str_parse_* for numbers, clock_* for time.
+ */
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#ifndef OPTA_ALLOW_BANNED
+#pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok
+#pragma GCC poison gmtime localtime asctime ctime atoi atol atoll atof gets
+#endif
+
+#endif

@@ -1,0 +1,53 @@
+#ifndef BASE_BUF_H
+#define BASE_BUF_H
+
+/*
+ * A growable run of bytes. Embedded by value and zero-initialised; the holder
+ * calls buf_finish. Growth never fails (base/mem aborts), so whoever fills one
+ * from outside checks a limit first. Any thread, one at a time.
+ */
+
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf {
+	char *p;    /* owned; NULL while nothing was added */
+	size_t len; /* bytes in use */
+	size_t cap; /* bytes allocated */
+};
+
+/* Free the memory; the buf is empty and usable again. */
+void buf_finish(struct buf *b);
+
+/* Forget the content, keep the memory. */
+void buf_clear(struct buf *b);
+
+/* Make room for n more bytes and return where they go; len is unchanged. */
+char *buf_reserve(struct buf *b, size_t n);
+
+/* Append n bytes from p. */
+void buf_add(struct buf *b, const void *p, size_t n);
+
+/* Append the string s without its 0. */
+void buf_adds(struct buf *b, const char *s);
+
+/* Append one byte. */
+void buf_addc(struct buf *b, char c);
+
+/* Append formatted text. */
+void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* Append a decimal number; faster than buf_addf. */
+void buf_addu(struct buf *b, uint64_t n);
+
+/* Drop n bytes from the front (n <= len); moves the rest. */
+void buf_consume(struct buf *b, size_t n);
+
+/* The content as a 0-terminated string; valid until the next call on b. */
+const char *buf_cstr(struct buf *b);
+
+/* Hand the memory over as a 0-terminated string to free(); b is empty after. */
+char *buf_steal(struct buf *b);
+
+#endif

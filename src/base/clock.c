@@ -1,0 +1,61 @@
+/* Time. */
+#include "base/clock.h"
+
+uint64_t clock_mono_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
+}
+
+int64_t clock_wall_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void put_digits(char *p, int width, int value)
+{
+	while (width-- > 0) {
+		p[width] = (char)('0' + value % 10);
+		value /= 10;
+	}
+}
+
+void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE])
+{
+	static _Thread_local int64_t cached_second = -1;
+	static _Thread_local char cached[CLOCK_ISO_SIZE] = "0000-00-00T00:00:00.000Z";
+	int64_t second = ms / 1000;
+
+	/* Tokens come many to the second: the calendar is worked out once for each. */
+	if (second != cached_second) {
+		struct tm tm;
+		time_t t = (time_t)second;
+
+		gmtime_r(&t, &tm);
+		put_digits(cached, 4, tm.tm_year + 1900);
+		put_digits(cached + 5, 2, tm.tm_mon + 1);
+		put_digits(cached + 8, 2, tm.tm_mday);
+		put_digits(cached + 11, 2, tm.tm_hour);
+		put_digits(cached + 14, 2, tm.tm_min);
+		put_digits(cached + 17, 2, tm.tm_sec);
+		cached_second = second;
+	}
+	memcpy(ret_iso, cached, CLOCK_ISO_SIZE);
+	put_digits(ret_iso + 20, 3, (int)(ms % 1000));
+}
+
+void clock_local_hms(int *ret_h, int *ret_m, int *ret_s)
+{
+	time_t now = time(NULL);
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	*ret_h = tm.tm_hour;
+	*ret_m = tm.tm_min;
+	*ret_s = tm.tm_sec;
+}

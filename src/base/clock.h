@@ -1,0 +1,25 @@
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+/* Time, in the two kinds that must not be mixed. Any thread. */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Room for "2026-11-22T10:00:01.123Z" and its 0. */
+enum { CLOCK_ISO_SIZE = 25 };
+
+/* Microseconds since an arbitrary start; never jumps. For durations and deadlines. */
+uint64_t clock_mono_us(void);
+
+/* Milliseconds since 1970 UTC; may jump. For what people and logs are shown. */
+int64_t clock_wall_ms(void);
+
+/* Write wall time ms as ISO 8601 UTC with milliseconds, CLOCK_ISO_SIZE bytes with the 0. Pure
+ * arithmetic, no locale. */
+void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE]);
+
+/* Local hour, minute and second of now, for the log. */
+void clock_local_hms(int *ret_h, int *ret_m, int *ret_s);
+
+#endif

@@ -1,0 +1,484 @@
+/*
+ * The settings. What the file says is kept as a flat JSON object (dotted name
+ * to value), so that get and set do not care for nesting; the file is nested.
+ */
+#include "base/config.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/mem.h"
+
+const struct config_key config_keys[] = {
+    {"connection.host", CONFIG_TEXT, "lmx-host.local", 1, 1024, NULL,
+	"model server: a name, an address, host:port or http(s)://host[:port][/path]", false},
+    {"connection.port", CONFIG_INT, "1234", 1, 65535, NULL, "the model server's port", false},
+    {"connection.fallbackHosts", CONFIG_LIST, "", 0, 16, NULL,
+	"model servers to try in order when the first cannot be reached", false},
+    {"connection.apiKey", CONFIG_TEXT, "", 0, 4096, NULL,
+	"sent to the model server as a bearer token", true},
+    {"model.default", CONFIG_TEXT, "", 0, 256, NULL,
+	"model of new sessions; empty: what the server has loaded", false},
+    {"model.firstTokenTimeoutMs", CONFIG_INT, "120000", 50, 3600000, NULL,
+	"longest wait for the first token", false},
+    {"model.idleTimeoutMs", CONFIG_INT, "60000", 50, 3600000, NULL,
+	"longest silence between tokens", false},
+    {"model.contextTokens", CONFIG_INT, "0", 0, 100000000, NULL, "context size; 0: ask the server",
+	false},
+    {"model.maxTokens", CONFIG_INT, "0", 0, 10000000, NULL,
+	"longest answer in tokens; 0: the server's own limit", false},
+    {"daemon.host", CONFIG_TEXT, "127.0.0.1", 1, 255, NULL,
+	"address a new daemon listens on (OPTA_DAEMON_HOST)", false},
+    {"daemon.port", CONFIG_INT, "9999", 0, 65535, NULL,
+	"port a new daemon listens on; 0: any free one (OPTA_DAEMON_PORT)", false},
+    {"daemon.portRange", CONFIG_RANGE, "10000-10020", 1, 65535, NULL,
+	"ports tried when 9999 is taken and none was given", false},
+    {"daemon.maxSessions", CONFIG_INT, "10", 1, 1000, NULL,
+	"sessions with a running or queued turn at once", false},
+    {"daemon.maxQueuedTurns", CONFIG_INT, "1000", 1, 10000, NULL,
+	"turns that may wait in one session", false},
+    {"daemon.workerPoolSize", CONFIG_INT, "4", 1, 64, NULL, "tool calls that run at once", false},
+    {"daemon.toolMemoryMb", CONFIG_INT, "2048", 16, 1048576, NULL, "memory one tool call may use",
+	false},
+    {"daemon.permissionTimeoutMs", CONFIG_INT, "300000", 100, 86400000, NULL,
+	"an unanswered permission request is denied after this", false},
+    {"daemon.shutdownGraceMs", CONFIG_INT, "5000", 0, 600000, NULL,
+	"how long a stop waits for running turns", false},
+    {"daemon.allowedOrigins", CONFIG_LIST, "", 0, 64, NULL,
+	"web origins besides loopback that may connect, e.g. https://app.example", false},
+    {"daemon.logLevel", CONFIG_ENUM, "info", 0, 0, "debug|info|warn|error",
+	"what goes into daemon.log", false},
+    {"agent.maxToolCalls", CONFIG_INT, "30", 1, 10000, NULL, "tool calls in one turn", false},
+    {"agent.systemPrompt", CONFIG_TEXT, "", 0, 65536, NULL,
+	"put before opta's own instructions to the model", false},
+    {"permissions.*", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"per tool: run it, ask first, or refuse", false},
+    {"background.maxConcurrent", CONFIG_INT, "5", 1, 64, NULL, "background processes at once",
+	false},
+    {"background.timeoutMs", CONFIG_INT, "0", 0, 86400000, NULL,
+	"a background process is ended after this; 0: never", false},
+    {"background.outputBytes", CONFIG_INT, "1048576", 4096, 67108864, NULL,
+	"output kept of one background process", false},
+    {"tools.network", CONFIG_BOOL, "true", 0, 0, NULL, "may commands reach the network", false},
+    {NULL, CONFIG_TEXT, NULL, 0, 0, NULL, NULL, false},
+};
+
+struct config {
+	json_t *values;	 /* owned; dotted name -> value, known keys only */
+	json_t *unknown; /* owned; dotted name -> value, kept for writing */
+};
+
+/* Does the row's name stand for `name`? "permissions.*" takes one word of letters and _. */
+static bool key_matches(const struct config_key *k, const char *name)
+{
+	size_t n = strlen(k->name);
+
+	if (k->name[n - 1] != '*')
+		return strcmp(k->name, name) == 0;
+	if (strncmp(k->name, name, n - 1) != 0 || !name[n - 1])
+		return false;
+	return strspn(name + n - 1, "abcdefghijklmnopqrstuvwxyz_") == strlen(name + n - 1);
+}
+
+const struct config_key *config_find(const char *name, const char **ret_nearest)
+{
+	const struct config_key *nearest = NULL;
+	size_t best = 6; /* further off than this is no hint */
+
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		size_t d;
+
+		if (key_matches(k, name))
+			return k;
+		d = str_distance(k->name, name);
+		if (d < best) {
+			best = d;
+			nearest = k;
+		}
+	}
+	if (ret_nearest)
+		*ret_nearest = nearest ? nearest->name : NULL;
+	return NULL;
+}
+
+static bool choice_ok(const char *choices, struct str value)
+{
+	struct str rest = str_of(choices), one;
+
+	while (rest.n) {
+		rest = str_cut(rest, '|', &one);
+		if (one.n == value.n && memcmp(one.p, value.p, one.n) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool range_parse(const char *text, int64_t min, int64_t max, int64_t *low, int64_t *high)
+{
+	struct str head, tail = str_cut(str_of(text), '-', &head);
+	uint64_t a, b;
+
+	if (!str_parse_u64(head, (uint64_t)max, &a) || !str_parse_u64(tail, (uint64_t)max, &b) ||
+	    (int64_t)a < min || a > b)
+		return false;
+	*low = (int64_t)a;
+	*high = (int64_t)b;
+	return true;
+}
+
+static bool list_ok(const struct config_key *k, const json_t *v)
+{
+	if (!json_is_array(v) || (int64_t)json_array_size(v) > k->max)
+		return false;
+	for (size_t i = 0; i < json_array_size(v); i++)
+		if (!json_is_string(json_array_get(v, i)))
+			return false;
+	return true;
+}
+
+static bool value_ok(const struct config_key *k, const json_t *v)
+{
+	int64_t low, high;
+
+	switch (k->type) {
+	case CONFIG_TEXT:
+		return json_is_string(v) && (int64_t)json_string_length(v) >= k->min &&
+		       (int64_t)json_string_length(v) <= k->max;
+	case CONFIG_INT:
+		return json_is_integer(v) && json_integer_value(v) >= k->min &&
+		       json_integer_value(v) <= k->max;
+	case CONFIG_BOOL:
+		return json_is_boolean(v);
+	case CONFIG_LIST:
+		return list_ok(k, v);
+	case CONFIG_RANGE:
+		return json_is_string(v) &&
+		       range_parse(json_string_value(v), k->min, k->max, &low, &high);
+	case CONFIG_ENUM:
+		return json_is_string(v) && choice_ok(k->choices, str_of(json_string_value(v)));
+	}
+	return false;
+}
+
+static void describe(const struct config_key *k, char *out, size_t size)
+{
+	switch (k->type) {
+	case CONFIG_TEXT:
+		snprintf(
+		    out, size, "text of %lld to %lld bytes", (long long)k->min, (long long)k->max);
+		break;
+	case CONFIG_INT:
+		snprintf(out, size, "a whole number from %lld to %lld", (long long)k->min,
+		    (long long)k->max);
+		break;
+	case CONFIG_BOOL:
+		snprintf(out, size, "true or false");
+		break;
+	case CONFIG_LIST:
+		snprintf(out, size, "at most %lld texts (on the command line separated by commas)",
+		    (long long)k->max);
+		break;
+	case CONFIG_RANGE:
+		snprintf(out, size, "low-high with numbers from %lld to %lld, e.g. %s",
+		    (long long)k->min, (long long)k->max, k->fallback);
+		break;
+	case CONFIG_ENUM:
+		snprintf(out, size, "one of %s", k->choices);
+		break;
+	}
+}
+
+static int bad_value(
+    const struct config_key *k, const char *name, const char *file, struct err *reterr)
+{
+	char expected[128];
+
+	describe(k, expected, sizeof expected);
+	return err_set(reterr, ERR_RANGE, "%s%s%s: expected %s", file ? file : "", file ? ": " : "",
+	    name, expected);
+}
+
+static int unknown_key(const char *name, struct err *reterr)
+{
+	const char *nearest = NULL;
+
+	config_find(name, &nearest);
+	if (nearest)
+		return err_set(reterr, ERR_UNKNOWN,
+		    "there is no setting \"%.100s\"; did you mean %s?", name, nearest);
+	return err_set(reterr, ERR_UNKNOWN,
+	    "there is no setting \"%.100s\"; `opta config list` names them all", name);
+}
+
+struct config *config_new(void)
+{
+	struct config *c = mem_zalloc(1, sizeof *c);
+
+	c->values = json_object();
+	c->unknown = json_object();
+	return c;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	json_decref(c->values);
+	json_decref(c->unknown);
+	free(c);
+}
+
+/* Flatten object into c; names grow by ".part". */
+static int take_object(
+    struct config *c, json_t *object, const char *prefix, const char *file, struct err *reterr)
+{
+	const char *part;
+	json_t *value;
+
+	json_object_foreach (object, part, value) {
+		const struct config_key *k;
+		char name[256];
+		int rc;
+
+		snprintf(name, sizeof name, "%s%s%.100s", prefix, prefix[0] ? "." : "", part);
+		k = config_find(name, NULL);
+		if (k) {
+			if (!value_ok(k, value))
+				return bad_value(k, name, file, reterr);
+			json_object_set(c->values, name, value);
+		} else if (json_is_object(value) && strlen(prefix) < 100) {
+			rc = take_object(c, value, name, file, reterr);
+			if (rc != 0)
+				return rc;
+		} else {
+			json_object_set(c->unknown, name, value);
+		}
+	}
+	return 0;
+}
+
+int config_parse(const char *p, size_t n, const char *name, struct config **ret, struct err *reterr)
+{
+	struct str text = str_trim((struct str){p, n});
+	struct config *c = config_new();
+	json_t *root = NULL;
+	struct err why = {0};
+	int rc = 0;
+
+	if (text.n == 0)
+		goto out;
+	if (json_parse(text.p, text.n, &root, &why) != 0) {
+		rc = err_set(reterr, ERR_SYNTAX, "%s is not valid JSON (%.200s)", name, why.text);
+	} else if (!json_is_object(root)) {
+		rc = err_set(reterr, ERR_SYNTAX, "%s must hold one JSON object, {...}", name);
+	} else {
+		rc = take_object(c, root, "", name, reterr);
+	}
+	json_decref(root);
+out:
+	if (rc != 0)
+		config_free(c);
+	else
+		*ret = c;
+	return rc;
+}
+
+int config_load(const char *path, struct config **ret, struct err *reterr)
+{
+	struct buf text = {0};
+	int rc = file_read(path, CONFIG_MAX_BYTES, &text, reterr);
+
+	if (rc == 0 || rc == -ENOENT)
+		rc = config_parse(text.p, text.len, path, ret, reterr);
+	buf_finish(&text);
+	return rc;
+}
+
+bool config_is_set(const struct config *c, const char *name)
+{
+	return json_object_get(c->values, name) != NULL;
+}
+
+static const struct config_key *must_find(const char *name, enum config_type type)
+{
+	const struct config_key *k = config_find(name, NULL);
+
+	assert(k && k->type == type);
+	return k;
+}
+
+int64_t config_int(const struct config *c, const char *name)
+{
+	const struct config_key *k = must_find(name, CONFIG_INT);
+	const json_t *v = json_object_get(c->values, name);
+
+	return v ? json_integer_value(v) : strtoll(k->fallback, NULL, 10);
+}
+
+bool config_bool(const struct config *c, const char *name)
+{
+	const struct config_key *k = must_find(name, CONFIG_BOOL);
+	const json_t *v = json_object_get(c->values, name);
+
+	return v ? json_is_true(v) : strcmp(k->fallback, "true") == 0;
+}
+
+const char *config_text(const struct config *c, const char *name)
+{
+	const struct config_key *k = config_find(name, NULL);
+	const json_t *v = json_object_get(c->values, name);
+
+	assert(k && (k->type == CONFIG_TEXT || k->type == CONFIG_ENUM));
+	return v ? json_string_value(v) : k->fallback;
+}
+
+void config_range(const struct config *c, const char *name, int64_t *ret_low, int64_t *ret_high)
+{
+	const struct config_key *k = must_find(name, CONFIG_RANGE);
+	const json_t *v = json_object_get(c->values, name);
+	bool ok =
+	    range_parse(v ? json_string_value(v) : k->fallback, k->min, k->max, ret_low, ret_high);
+
+	assert(ok);
+}
+
+const char *config_list(const struct config *c, const char *name, size_t i)
+{
+	must_find(name, CONFIG_LIST);
+	return json_string_value(json_array_get(json_object_get(c->values, name), i));
+}
+
+void config_show(const struct config *c, const char *name, struct buf *out)
+{
+	const struct config_key *k = config_find(name, NULL);
+	const json_t *v = json_object_get(c->values, name);
+
+	assert(k);
+	if (!v) {
+		buf_adds(out, k->fallback);
+	} else if (json_is_array(v)) {
+		for (size_t i = 0; i < json_array_size(v); i++) {
+			buf_adds(out, i ? "," : "");
+			buf_adds(out, json_string_value(json_array_get(v, i)));
+		}
+	} else if (json_is_string(v)) {
+		buf_adds(out, json_string_value(v));
+	} else {
+		json_put(out, v);
+	}
+}
+
+/* The JSON value a typed text stands for, NULL when it cannot be one of that type. */
+static json_t *value_from_text(const struct config_key *k, const char *text)
+{
+	struct str rest = str_of(text), one;
+	bool negative = text[0] == '-';
+	uint64_t n;
+	json_t *list;
+
+	switch (k->type) {
+	case CONFIG_INT:
+		if (!str_parse_u64(
+			(struct str){rest.p + negative, rest.n - negative}, INT64_MAX, &n))
+			return NULL;
+		return json_integer(negative ? -(int64_t)n : (int64_t)n);
+	case CONFIG_BOOL:
+		if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+			return json_boolean(text[0] == 't');
+		return NULL;
+	case CONFIG_LIST:
+		list = json_array();
+		while (rest.n) {
+			rest = str_cut(rest, ',', &one);
+			one = str_trim(one);
+			if (one.n)
+				json_array_append_new(list, json_stringn(one.p, one.n));
+		}
+		return list;
+	case CONFIG_TEXT:
+	case CONFIG_RANGE:
+	case CONFIG_ENUM:
+		return json_string(text);
+	}
+	return NULL;
+}
+
+int config_set(struct config *c, const char *name, const char *value, struct err *reterr)
+{
+	const struct config_key *k = config_find(name, NULL);
+	json_t *v;
+
+	if (!k)
+		return unknown_key(name, reterr);
+	v = value_from_text(k, value);
+	if (!v || !value_ok(k, v)) {
+		json_decref(v);
+		return bad_value(k, name, NULL, reterr);
+	}
+	json_object_set_new(c->values, name, v);
+	return 0;
+}
+
+int config_unset(struct config *c, const char *name, struct err *reterr)
+{
+	if (config_find(name, NULL) || json_object_get(c->unknown, name)) {
+		json_object_del(c->values, name);
+		json_object_del(c->unknown, name);
+		return 0;
+	}
+	return unknown_key(name, reterr);
+}
+
+/* Put value at the dotted name within root, making the objects on the way. */
+static void put_nested(json_t *root, const char *name, json_t *value)
+{
+	struct str rest = str_of(name), part;
+
+	for (;;) {
+		json_t *child;
+		char key[128];
+
+		rest = str_cut(rest, '.', &part);
+		snprintf(key, sizeof key, "%.*s", (int)part.n, part.p);
+		if (!rest.n) {
+			json_object_set(root, key, value);
+			return;
+		}
+		child = json_object_get(root, key);
+		if (!json_is_object(child)) {
+			child = json_object();
+			json_object_set_new(root, key, child);
+		}
+		root = child;
+	}
+}
+
+void config_write(const struct config *c, struct buf *out)
+{
+	json_t *root = json_object(), *value;
+	const char *name;
+	char *text;
+
+	json_object_foreach (c->unknown, name, value)
+		put_nested(root, name, value);
+	json_object_foreach (c->values, name, value)
+		put_nested(root, name, value);
+	text = json_dumps(root, JSON_INDENT(2));
+	assert(text);
+	buf_adds(out, text);
+	buf_addc(out, '\n');
+	free(text);
+	json_decref(root);
+}
+
+size_t config_unknown(const struct config *c, const char **ret_first)
+{
+	void *it = json_object_iter(c->unknown);
+
+	*ret_first = it ? json_object_iter_key(it) : NULL;
+	return json_object_size(c->unknown);
+}

@@ -1,0 +1,45 @@
+#ifndef BASE_OS_H
+#define BASE_OS_H
+
+/*
+ * What only this operating system can tell us. One implementation per system
+ * (os_linux.c); nothing else in the tree reads /proc or makes a system-specific
+ * call of this kind. Any thread unless said otherwise.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct err;
+
+/*
+ * When process pid was started, in the system's own ticks since boot: with the
+ * pid it names a process for good, as pids are used again. 0 when there is no
+ * such process or it is a zombie (proc_pid_stat(5), field 22).
+ */
+uint64_t os_process_start(pid_t pid);
+
+/* Wait until pid is gone (or a zombie) or ms have passed. True when gone. Blocks. */
+bool os_process_wait_gone(pid_t pid, int ms);
+
+/* The absolute path of the running program. 0 or -errno. */
+int os_self_path(char *ret_path, size_t size);
+
+/* Is path on a network filesystem? *ret_name gets its static name ("NFS"). False when unknown. */
+bool os_is_network_fs(const char *path, const char **ret_name);
+
+/*
+ * Which process listens on TCP port `port` of this machine: fills pid and the
+ * command's name. False when nobody does or we may not know.
+ */
+bool os_port_owner(int port, pid_t *ret_pid, char *ret_name, size_t size);
+
+/* Resident memory of this process in bytes; 0 when unknown. Reads a kernel file, never the disk. */
+uint64_t os_memory_bytes(void);
+
+/* Keep core dumps and ptrace of the same user away from our secrets. */
+void os_forbid_dumps(void);
+
+#endif
