@@ -1,0 +1,52 @@
+#ifndef PROTOCOL_PAYLOAD_H
+#define PROTOCOL_PAYLOAD_H
+
+/*
+ * The payloads of events and the session snapshot, as JSON text, fields in the
+ * contract's order. Pure; any thread. Each function appends to out.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+
+/* A session as clients see it. Strings are borrowed. */
+struct snapshot {
+	const char *id, *model, *title;
+	const char *metadata; /* JSON text of an object */
+	int64_t created_ms, updated_ms;
+	const char *status;	 /* idle, running, queued, waiting_permission */
+	const char *active_turn; /* NULL: none */
+	uint64_t queued_turns, turn_count, message_count, tool_calls, writer_count, last_seq;
+};
+
+/* Who asked for a turn; borrowed. */
+struct turn_names {
+	const char *turn_id, *writer_id, *client_id, *mode;
+};
+
+struct turn_stats {
+	uint64_t tokens, prompt_tokens, completion_tokens, tool_calls;
+	uint64_t elapsed_ms, first_token_ms;
+};
+
+/* {"id":…,"sessionId":…,…} */
+void payload_put_snapshot(struct buf *out, const struct snapshot *s);
+
+/* The same without the closing brace, for routes that add fields. */
+void payload_put_snapshot_open(struct buf *out, const struct snapshot *s);
+
+void payload_put_updated(struct buf *out, const struct snapshot *s);
+void payload_put_queued(struct buf *out, const struct turn_names *t, uint64_t queue_size,
+    uint64_t position, const char *content, size_t content_len);
+void payload_put_start(struct buf *out, const struct turn_names *t, const char *model);
+void payload_put_text(struct buf *out, const char *turn_id, const char *text, size_t n);
+void payload_put_progress(
+    struct buf *out, const char *turn_id, const char *phase, const char *message);
+void payload_put_done(struct buf *out, const struct turn_names *t, const char *finish_reason,
+    const struct turn_stats *stats);
+void payload_put_error(
+    struct buf *out, const struct turn_names *t, const char *message, const char *code);
+
+#endif

@@ -1,0 +1,263 @@
+/*
+ * WebSocket over wslay. Received frames go through a wslay event context that
+ * exists only while something is half received; sent frames are written
+ * directly, as their layout is ten lines and must not be queued twice.
+ */
+#include "protocol/ws.h"
+
+#include <assert.h>
+#include <sha1.h>
+#include <wslay/wslay.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/ids.h"
+#include "base/mem.h"
+
+struct ws {
+	wslay_event_context_ptr ctx; /* owned; NULL while nothing is half received */
+	ws_message_cb *on_message;
+	void *data;
+	size_t max_message;
+	struct buf *out; /* borrowed during ws_feed */
+	const char *in;	 /* borrowed during ws_feed */
+	size_t in_len;
+	uint64_t fed;	 /* bytes given to ctx */
+	uint64_t framed; /* bytes of the frames ctx has begun */
+	bool server, in_frame, in_message, heard, closed;
+	uint16_t close_code;
+};
+
+static const char base64_digits[] =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/* RFC 4648 base64 of n bytes, 0-terminated. */
+static void base64(const unsigned char *p, size_t n, char *out)
+{
+	for (size_t i = 0; i < n; i += 3) {
+		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
+			     (i + 2 < n ? p[i + 2] : 0);
+
+		*out++ = base64_digits[v >> 18];
+		*out++ = base64_digits[v >> 12 & 63];
+		*out++ = i + 1 < n ? base64_digits[v >> 6 & 63] : '=';
+		*out++ = i + 2 < n ? base64_digits[v & 63] : '=';
+	}
+	*out = '\0';
+}
+
+void ws_accept(const char *key, size_t key_len, char ret_accept[WS_ACCEPT_SIZE])
+{
+	/* The GUID of RFC 6455 section 1.3. */
+	static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+	unsigned char digest[SHA1_DIGEST_LENGTH];
+	SHA1_CTX sha;
+
+	SHA1Init(&sha);
+	SHA1Update(&sha, (const unsigned char *)key, key_len);
+	SHA1Update(&sha, (const unsigned char *)guid, sizeof guid - 1);
+	SHA1Final(digest, &sha);
+	base64(digest, sizeof digest, ret_accept);
+}
+
+void ws_key(char ret_key[WS_KEY_SIZE])
+{
+	unsigned char nonce[16];
+
+	ids_random(nonce, sizeof nonce);
+	base64(nonce, sizeof nonce, ret_key);
+}
+
+static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t n, int flags, void *data)
+{
+	struct ws *ws = data;
+
+	if (!ws->in_len) {
+		wslay_event_set_error(ctx, WSLAY_ERR_WOULDBLOCK);
+		return -1;
+	}
+	if (n > ws->in_len)
+		n = ws->in_len;
+	memcpy(to, ws->in, n);
+	ws->in += n;
+	ws->in_len -= n;
+	ws->fed += n;
+	return (ssize_t)n;
+}
+
+static void on_frame_start(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_start_arg *arg, void *data)
+{
+	struct ws *ws = data;
+	uint64_t extended = arg->payload_length < 126 ? 0 : arg->payload_length < 65536 ? 2 : 8;
+
+	ws->framed += 2 + extended + (ws->server ? 4 : 0) + arg->payload_length;
+	ws->in_frame = true;
+	if (!wslay_is_ctrl_frame(arg->opcode))
+		ws->in_message = !arg->fin;
+}
+
+static void on_frame_end(wslay_event_context_ptr ctx, void *data)
+{
+	struct ws *ws = data;
+
+	ws->in_frame = false;
+}
+
+static void on_msg(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_msg_recv_arg *arg, void *data)
+{
+	struct ws *ws = data;
+
+	ws->heard = true;
+	if (arg->opcode == WSLAY_CONNECTION_CLOSE) {
+		ws->closed = true;
+		ws->close_code = arg->status_code ? arg->status_code : WSLAY_CODE_NO_STATUS_RCVD;
+	} else if (!wslay_is_ctrl_frame(arg->opcode)) {
+		ws->on_message(ws->data, (const char *)arg->msg, arg->msg_length);
+	}
+}
+
+static ssize_t on_send(
+    wslay_event_context_ptr ctx, const uint8_t *p, size_t n, int flags, void *data)
+{
+	struct ws *ws = data;
+
+	buf_add(ws->out, p, n);
+	return (ssize_t)n;
+}
+
+static int on_mask(wslay_event_context_ptr ctx, uint8_t *to, size_t n, void *data)
+{
+	ids_random(to, n);
+	return 0;
+}
+
+static void open_context(struct ws *ws)
+{
+	static const struct wslay_event_callbacks callbacks = {
+	    .recv_callback = on_recv,
+	    .send_callback = on_send,
+	    .genmask_callback = on_mask,
+	    .on_frame_recv_start_callback = on_frame_start,
+	    .on_frame_recv_end_callback = on_frame_end,
+	    .on_msg_recv_callback = on_msg,
+	};
+	int rc = ws->server ? wslay_event_context_server_init(&ws->ctx, &callbacks, ws)
+			    : wslay_event_context_client_init(&ws->ctx, &callbacks, ws);
+
+	assert(rc == 0);
+	wslay_event_config_set_max_recv_msg_length(ws->ctx, ws->max_message);
+	ws->fed = ws->framed = 0;
+}
+
+struct ws *ws_new(bool server, size_t max_message, ws_message_cb *on_message, void *data)
+{
+	struct ws *ws = mem_zalloc(1, sizeof *ws);
+
+	ws->server = server;
+	ws->max_message = max_message;
+	ws->on_message = on_message;
+	ws->data = data;
+	return ws;
+}
+
+void ws_free(struct ws *ws)
+{
+	if (!ws)
+		return;
+	if (ws->ctx)
+		wslay_event_context_free(ws->ctx);
+	free(ws);
+}
+
+int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
+{
+	int rc;
+
+	if (!n)
+		return 0;
+	if (!ws->ctx)
+		open_context(ws);
+	ws->in = p;
+	ws->in_len = n;
+	ws->out = out;
+	rc = wslay_event_recv(ws->ctx);
+	/* Pongs and close replies that wslay queued. */
+	if (wslay_event_want_write(ws->ctx))
+		wslay_event_send(ws->ctx);
+	if (rc != 0 || ws->closed || !wslay_event_get_read_enabled(ws->ctx))
+		return ERR_CLOSED;
+	if (!ws->in_frame && !ws->in_message && ws->fed == ws->framed) {
+		wslay_event_context_free(ws->ctx);
+		ws->ctx = NULL;
+	}
+	return 0;
+}
+
+uint16_t ws_close_code(const struct ws *ws)
+{
+	return ws->close_code;
+}
+
+bool ws_heard(struct ws *ws)
+{
+	bool heard = ws->heard;
+
+	ws->heard = false;
+	return heard;
+}
+
+/* One whole frame; a client's are masked (RFC 6455 5.3). */
+static void put_frame(
+    const struct ws *ws, struct buf *out, unsigned char opcode, const char *p, size_t n)
+{
+	unsigned char mask_bit = ws->server ? 0 : 0x80, mask[4];
+	char *to;
+
+	buf_addc(out, (char)(0x80 | opcode));
+	if (n < 126) {
+		buf_addc(out, (char)(mask_bit | n));
+	} else if (n <= 0xFFFF) {
+		buf_addc(out, (char)(mask_bit | 126));
+		buf_addc(out, (char)(n >> 8));
+		buf_addc(out, (char)n);
+	} else {
+		buf_addc(out, (char)(mask_bit | 127));
+		for (int shift = 56; shift >= 0; shift -= 8)
+			buf_addc(out, (char)((uint64_t)n >> shift));
+	}
+	if (ws->server) {
+		buf_add(out, p, n);
+		return;
+	}
+	ids_random(mask, sizeof mask);
+	buf_add(out, mask, sizeof mask);
+	to = buf_reserve(out, n);
+	for (size_t i = 0; i < n; i++)
+		to[i] = (char)(p[i] ^ mask[i & 3]);
+	out->len += n;
+}
+
+void ws_put_text(const struct ws *ws, struct buf *out, const char *p, size_t n)
+{
+	put_frame(ws, out, WSLAY_TEXT_FRAME, p, n);
+}
+
+void ws_put_ping(const struct ws *ws, struct buf *out)
+{
+	put_frame(ws, out, WSLAY_PING, NULL, 0);
+}
+
+void ws_put_close(const struct ws *ws, struct buf *out, uint16_t code, const char *reason)
+{
+	char payload[2 + 100];
+	size_t n = strlen(reason);
+
+	if (n > sizeof payload - 2)
+		n = sizeof payload - 2;
+	payload[0] = (char)(code >> 8);
+	payload[1] = (char)code;
+	memcpy(payload + 2, reason, n);
+	put_frame(ws, out, WSLAY_CONNECTION_CLOSE, payload, n + 2);
+}
