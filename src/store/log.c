@@ -1,0 +1,367 @@
+/* The log of one session: append, tail, cold reads. */
+#include "store/log.h"
+
+#include <assert.h>
+#include <sqlite3.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "protocol/envelope.h"
+#include "store/db.h"
+#include "store/segment.h"
+#include "store/store.h"
+
+struct log {
+	struct log_opts opts;
+	struct store_sealer sealer;
+	struct buf open;     /* frames appended since the last seal */
+	uint64_t open_first; /* seq of its first frame */
+	uint64_t last, durable;
+	size_t unwritten;      /* bytes in open and in segments with the writer */
+	struct segment **tail; /* owned references, oldest first; the undurable ones last */
+	size_t tail_len, tail_cap, tail_bytes;
+};
+
+/* Writing one segment. */
+struct log_write {
+	struct store_job job;
+	struct log *log; /* alive until done: log_free asserts it */
+	struct segment *segment;
+};
+
+/* Bytes in all tails; loop thread. */
+static size_t all_tails;
+
+static int64_t key_of(int64_t session, uint64_t seq)
+{
+	return session << STORE_SEQ_BITS | (int64_t)seq;
+}
+
+static void drop_oldest(struct log *l, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		l->tail_bytes -= l->tail[i]->len;
+		all_tails -= l->tail[i]->len;
+		segment_unref(l->tail[i]);
+	}
+	l->tail_len -= count;
+	memmove(l->tail, l->tail + count, l->tail_len * sizeof *l->tail);
+}
+
+/* Keep the tail within its budget; what is not durable stays. */
+static void trim(struct log *l)
+{
+	size_t budget = all_tails > LOG_TAILS_BYTES ? LOG_SEGMENT_BYTES : LOG_TAIL_BYTES;
+	size_t bytes = l->tail_bytes, n = 0;
+
+	while (n + 1 < l->tail_len && bytes > budget && l->tail[n]->last_seq <= l->durable)
+		bytes -= l->tail[n++]->len;
+	/* Moving the array for each segment would cost more than it frees: trim in strides. */
+	if (n > 16 || (n && bytes + LOG_SEGMENT_BYTES < l->tail_bytes))
+		drop_oldest(l, n);
+}
+
+static int run_write(struct db *db, struct store_job *job)
+{
+	struct log_write *w = list_entry(job, struct log_write, job);
+	struct segment *s = w->segment;
+
+	return db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
+	    "iib", key_of(w->log->opts.session, s->first_seq), (int64_t)s->last_seq,
+	    (const void *)s->bytes, s->len);
+}
+
+/* The writer could not keep events: forget all after the last durable one. */
+static void fail(struct log *l, int rc)
+{
+	while (l->tail_len && l->tail[l->tail_len - 1]->last_seq > l->durable) {
+		struct segment *s = l->tail[--l->tail_len];
+
+		l->tail_bytes -= s->len;
+		all_tails -= s->len;
+		segment_unref(s);
+	}
+	buf_finish(&l->open);
+	list_remove(&l->sealer.link);
+	l->unwritten = 0;
+	l->last = l->durable;
+	l->opts.on_failed(l->opts.data, rc);
+}
+
+static void done_write(struct store_job *job, int rc)
+{
+	struct log_write *w = list_entry(job, struct log_write, job);
+	struct segment *s = w->segment;
+	struct log *l = w->log;
+
+	free(w);
+	if (rc != 0) {
+		/* Only the first of a failed batch's segments still follows what is durable. */
+		if (s->first_seq == l->durable + 1 && l->last > l->durable)
+			fail(l, rc);
+		segment_unref(s);
+		return;
+	}
+	assert(s->first_seq == l->durable + 1);
+	l->durable = s->last_seq;
+	l->unwritten -= s->len;
+	segment_unref(s);
+	trim(l);
+	l->opts.on_durable(l->opts.data, l->durable);
+}
+
+static void seal(struct log *l)
+{
+	struct log_write *w;
+	struct segment *s;
+
+	if (!l->open.len)
+		return;
+	s = segment_new(l->open_first, l->last, l->open.p, l->open.len);
+	if (l->open.cap > LOG_SEGMENT_BYTES)
+		buf_finish(&l->open);
+	buf_clear(&l->open);
+	if (l->tail_len == l->tail_cap) {
+		l->tail_cap = l->tail_cap ? l->tail_cap * 2 : 16;
+		l->tail = mem_realloc(l->tail, l->tail_cap * sizeof(struct segment *));
+	}
+	l->tail[l->tail_len++] = s;
+	l->tail_bytes += s->len;
+	all_tails += s->len;
+	w = mem_zalloc(1, sizeof *w);
+	w->job.run = run_write;
+	w->job.done = done_write;
+	w->log = l;
+	w->segment = segment_ref(s);
+	store_write(l->opts.store, &w->job);
+}
+
+static void on_seal(struct store_sealer *sealer)
+{
+	seal(list_entry(sealer, struct log, sealer));
+}
+
+struct log *log_new(const struct log_opts *opts)
+{
+	struct log *l = mem_zalloc(1, sizeof *l);
+
+	l->opts = *opts;
+	l->last = l->durable = opts->last_seq;
+	list_init(&l->sealer.link);
+	l->sealer.seal = on_seal;
+	return l;
+}
+
+void log_free(struct log *l)
+{
+	if (!l)
+		return;
+	assert(l->last == l->durable);
+	list_remove(&l->sealer.link);
+	drop_oldest(l, l->tail_len);
+	free(l->tail);
+	buf_finish(&l->open);
+	free(l);
+}
+
+uint64_t log_append(struct log *l, enum event_kind kind, const char *payload, size_t n)
+{
+	size_t before;
+
+	if (l->open.len && l->open.len + n > LOG_SEGMENT_BYTES)
+		seal(l);
+	if (!l->open.len)
+		l->open_first = l->last + 1;
+	before = l->open.len;
+	envelope_put_frame(&l->open, &(struct envelope){.kind = kind,
+					 .daemon_id = l->opts.daemon_id,
+					 .session_id = l->opts.session_id,
+					 .seq = ++l->last,
+					 .ts_ms = clock_wall_ms(),
+					 .payload = payload,
+					 .payload_len = n});
+	l->unwritten += l->open.len - before;
+	store_want_seal(l->opts.store, &l->sealer);
+	return l->last;
+}
+
+uint64_t log_last(const struct log *l)
+{
+	return l->last;
+}
+
+uint64_t log_durable(const struct log *l)
+{
+	return l->durable;
+}
+
+size_t log_unwritten(const struct log *l)
+{
+	return l->unwritten;
+}
+
+struct segment *log_tail(const struct log *l, uint64_t seq)
+{
+	size_t low = 0, high = l->tail_len;
+
+	if (seq > l->durable || !l->tail_len || seq < l->tail[0]->first_seq)
+		return NULL;
+	/* Nearly everybody wants the newest. */
+	for (size_t i = 0; i < 3 && high > 0; i++, high--)
+		if (l->tail[high - 1]->first_seq <= seq)
+			return l->tail[high - 1];
+	while (high - low > 1) {
+		size_t middle = low + (high - low) / 2;
+
+		if (l->tail[middle]->first_seq <= seq)
+			low = middle;
+		else
+			high = middle;
+	}
+	return l->tail[low];
+}
+
+/* --- cold reads --- */
+
+/*
+ * Segments read from disk, newest use first: twenty readers at the same place
+ * read once. Loop thread; keyed by session number and seq.
+ */
+enum { COLD_CACHED = 32 };
+
+static struct {
+	int64_t session;
+	struct segment *segment; /* owned reference, NULL: free */
+} cold[COLD_CACHED];
+
+struct log_read {
+	struct store_job job;
+	int64_t session;
+	uint64_t seq, until;	 /* from, and the last durable one at the time of asking */
+	struct segment *segment; /* the result, owned */
+	log_read_cb *on_read;	 /* NULL: cancelled */
+	void *data;
+};
+
+static void cold_remember(int64_t session, struct segment *s)
+{
+	if (s->len > 4 * LOG_SEGMENT_BYTES)
+		return;
+	segment_unref(cold[COLD_CACHED - 1].segment);
+	memmove(cold + 1, cold, (COLD_CACHED - 1) * sizeof cold[0]);
+	cold[0].session = session;
+	cold[0].segment = segment_ref(s);
+}
+
+static struct segment *cold_find(int64_t session, uint64_t seq)
+{
+	for (size_t i = 0; i < COLD_CACHED && cold[i].segment; i++)
+		if (cold[i].session == session && cold[i].segment->first_seq <= seq &&
+		    seq <= cold[i].segment->last_seq)
+			return cold[i].segment;
+	return NULL;
+}
+
+/* Add one row to the frames gathered so far. False when it does not fit what came before. */
+static bool gather(struct buf *frames, sqlite3_stmt *row, uint64_t *first, uint64_t *last)
+{
+	uint64_t seq =
+	    (uint64_t)sqlite3_column_int64(row, 0) & (((uint64_t)1 << STORE_SEQ_BITS) - 1);
+	uint64_t row_last = (uint64_t)sqlite3_column_int64(row, 1);
+	size_t n = (size_t)sqlite3_column_bytes(row, 2);
+
+	if (row_last < seq || n == 0 || (*last && seq != *last + 1))
+		return false;
+	if (!*last)
+		*first = seq;
+	*last = row_last;
+	buf_add(frames, sqlite3_column_blob(row, 2), n);
+	return true;
+}
+
+static int run_read(struct db *db, struct store_job *job)
+{
+	struct log_read *r = list_entry(job, struct log_read, job);
+	uint64_t first = 0, last = 0;
+	struct buf frames = {0};
+	sqlite3_stmt *stmt;
+	int rc;
+
+	/* The row that holds seq is the last one that begins at or before it. */
+	stmt = db_query(db,
+	    "SELECT id, last_seq, bytes FROM segments WHERE id >= coalesce("
+	    "(SELECT max(id) FROM segments WHERE id <= ?1 AND id >= ?2), ?1) AND id <= ?3 ORDER BY "
+	    "id",
+	    "iii", key_of(r->session, r->seq), key_of(r->session, 0), key_of(r->session, r->until));
+	while ((rc = db_step(db, stmt)) == 1) {
+		if (!gather(&frames, stmt, &first, &last)) {
+			rc = ERR_CORRUPT;
+			sqlite3_reset(stmt);
+			break;
+		}
+		if (frames.len >= LOG_SEGMENT_BYTES) {
+			sqlite3_reset(stmt);
+			rc = 0;
+			break;
+		}
+	}
+	if (rc == 0 && (!last || r->seq < first || r->seq > last))
+		rc = ERR_CORRUPT;
+	if (rc == 0)
+		r->segment = segment_new(first, last, frames.p, frames.len);
+	buf_finish(&frames);
+	return rc;
+}
+
+static void done_read(struct store_job *job, int rc)
+{
+	struct log_read *r = list_entry(job, struct log_read, job);
+
+	if (rc == 0)
+		cold_remember(r->session, r->segment);
+	if (r->on_read)
+		r->on_read(r->data, rc, r->segment);
+	segment_unref(r->segment);
+	free(r);
+}
+
+static int run_nothing(struct db *db, struct store_job *job)
+{
+	return 0;
+}
+
+static void done_cached(struct store_job *job, int rc)
+{
+	struct log_read *r = list_entry(job, struct log_read, job);
+
+	if (r->on_read)
+		r->on_read(r->data, rc, r->segment);
+	segment_unref(r->segment);
+	free(r);
+}
+
+struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, void *data)
+{
+	struct log_read *r = mem_zalloc(1, sizeof *r);
+	struct segment *known = cold_find(l->opts.session, seq);
+
+	assert(seq >= 1 && seq <= l->durable);
+	r->job.run = known ? run_nothing : run_read;
+	r->job.done = known ? done_cached : done_read;
+	r->segment = known ? segment_ref(known) : NULL;
+	r->session = l->opts.session;
+	r->seq = seq;
+	r->until = l->durable;
+	r->on_read = on_read;
+	r->data = data;
+	store_read(l->opts.store, &r->job);
+	return r;
+}
+
+void log_read_cancel(struct log_read *r)
+{
+	if (r)
+		r->on_read = NULL;
+}

@@ -1,0 +1,80 @@
+#ifndef STORE_LOG_H
+#define STORE_LOG_H
+
+/*
+ * The log of one session: where events are appended, and from where they are
+ * read once they are durable. An event appended now is written with everything
+ * else of this turn of the loop; nobody sees it before on_durable has run.
+ * Recent segments stay in memory (the tail); older ones are read by log_read.
+ * Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "protocol/events.h"
+
+struct log;
+struct segment;
+struct store;
+
+enum {
+	/* Sealed when larger: one read and one write of a client. A single event may be larger. */
+	LOG_SEGMENT_BYTES = 64 * 1024,
+	/* Memory of one session's tail; a client further behind reads from disk. */
+	LOG_TAIL_BYTES = 256 * 1024,
+	/* Memory of all tails together: past it each keeps only what is not yet durable. */
+	LOG_TAILS_BYTES = 2 * 1024 * 1024,
+	/* More than this not yet durable: the producer (the model's stream) is paused. */
+	LOG_PAUSE_BYTES = 1024 * 1024,
+};
+
+struct log_opts {
+	struct store *store;
+	int64_t session;	/* its number */
+	const char *session_id; /* borrowed for the log's life */
+	const char *daemon_id;	/* borrowed */
+	uint64_t last_seq;	/* of what is stored */
+	/* The log now ends at seq for readers. */
+	void (*on_durable)(void *data, uint64_t seq);
+	/* Events after log_durable could not be written (rc) and are forgotten; their numbers will
+	 * be used again. */
+	void (*on_failed)(void *data, int rc);
+	void *data;
+};
+
+struct log *log_new(const struct log_opts *opts);
+
+/* Free a log that has nothing unwritten (assert). NULL is allowed. */
+void log_free(struct log *l);
+
+/* Append an event; payload is JSON text and is copied. Returns its seq. */
+uint64_t log_append(struct log *l, enum event_kind kind, const char *payload, size_t n);
+
+/* The number of the last event appended, and of the last one readers may see. */
+uint64_t log_last(const struct log *l);
+uint64_t log_durable(const struct log *l);
+
+/* Bytes appended and not yet durable. */
+size_t log_unwritten(const struct log *l);
+
+/* The segment in memory that holds seq (durable), borrowed; NULL: use log_read. */
+struct segment *log_tail(const struct log *l, uint64_t seq);
+
+/* rc 0: segment begins at or before the asked seq, and is borrowed; else ERR_CORRUPT or another
+ * code. */
+typedef void log_read_cb(void *data, int rc, struct segment *segment);
+
+struct log_read;
+
+/*
+ * Read about LOG_SEGMENT_BYTES of events from seq on (durable ones) off the
+ * loop. on_read is called once, never before this returns, unless log_read_cancel is.
+ */
+struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, void *data);
+
+/* on_read will not be called. The read goes on and is dropped. */
+void log_read_cancel(struct log_read *r);
+
+#endif

@@ -1,0 +1,216 @@
+/* Ending what the last daemon left open. */
+#include "store/recovery.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "protocol/envelope.h"
+#include "protocol/payload.h"
+#include "store/db.h"
+#include "store/store.h"
+
+struct open_turn {
+	int64_t num, session;
+	uint64_t queued_seq;
+	char *id, *writer, *client, *mode;
+	char *session_id;
+};
+
+/* What the log says of an open turn. */
+struct found {
+	struct buf text; /* its tokens */
+	bool started;
+};
+
+static void take_event(struct found *f, const struct open_turn *t, const struct envelope_view *e)
+{
+	json_t *payload;
+
+	if (e->kind != EVENT_TURN_TOKEN && e->kind != EVENT_TURN_START)
+		return;
+	if (json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
+		return;
+	if (strcmp(json_cstr(payload, "turnId", ""), t->id) == 0) {
+		struct str text = json_str(payload, "text");
+
+		if (e->kind == EVENT_TURN_START)
+			f->started = true;
+		else
+			buf_add(&f->text, text.p, text.n);
+	}
+	json_decref(payload);
+}
+
+/* Read the turn's events back. 0 or a code. */
+static int read_turn(struct db *db, const struct open_turn *t, struct found *f)
+{
+	int64_t base = t->session << STORE_SEQ_BITS, end = (t->session + 1) << STORE_SEQ_BITS;
+	sqlite3_stmt *stmt = db_query(db,
+	    "SELECT bytes FROM segments WHERE id >= coalesce((SELECT max(id) FROM segments"
+	    " WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3 ORDER BY id",
+	    "iii", base | (int64_t)t->queued_seq, base, end);
+	int rc;
+
+	while ((rc = db_step(db, stmt)) == 1) {
+		const char *p = sqlite3_column_blob(stmt, 0);
+		size_t n = (size_t)sqlite3_column_bytes(stmt, 0), frame;
+		struct envelope_view e;
+		struct str json;
+
+		while (n && (frame = envelope_frame(p, n, &json))) {
+			if (envelope_view(json, &e) && e.seq >= t->queued_seq)
+				take_event(f, t, &e);
+			p += frame;
+			n -= frame;
+		}
+	}
+	return rc;
+}
+
+static int64_t last_seq_of(struct db *db, int64_t session)
+{
+	sqlite3_stmt *stmt = db_query(db,
+	    "SELECT last_seq FROM segments WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1", "ii",
+	    session << STORE_SEQ_BITS, (session + 1) << STORE_SEQ_BITS);
+	int64_t seq = 0;
+
+	if (db_step(db, stmt) == 1) {
+		seq = sqlite3_column_int64(stmt, 0);
+		sqlite3_reset(stmt);
+	}
+	return seq;
+}
+
+static int add_stop_event(
+    struct db *db, const struct open_turn *t, const char *daemon_id, int64_t seq)
+{
+	struct buf payload = {0}, frame = {0};
+	int rc;
+
+	payload_put_error(&payload,
+	    &(struct turn_names){.turn_id = t->id, .writer_id = t->writer, .client_id = t->client},
+	    "the daemon ended before this turn did", TURN_ERROR_INTERRUPTED);
+	envelope_put_frame(&frame, &(struct envelope){.kind = EVENT_TURN_ERROR,
+				       .daemon_id = daemon_id,
+				       .session_id = t->session_id,
+				       .seq = (uint64_t)seq,
+				       .ts_ms = clock_wall_ms(),
+				       .payload = payload.p,
+				       .payload_len = payload.len});
+	rc = db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
+	    "iib", t->session << STORE_SEQ_BITS | seq, seq, (const void *)frame.p, frame.len);
+	buf_finish(&payload);
+	buf_finish(&frame);
+	return rc;
+}
+
+static int add_partial_answer(struct db *db, const struct open_turn *t, const struct found *f)
+{
+	struct buf body = {0};
+	int rc;
+
+	if (!f->text.len)
+		return 0;
+	buf_adds(&body, "{\"role\":\"assistant\",\"content\":");
+	json_put_str(&body, f->text.p, f->text.len);
+	buf_addc(&body, '}');
+	rc = db_run(db,
+	    "INSERT INTO messages(id, body) VALUES(coalesce((SELECT max(id) FROM messages"
+	    " WHERE id >= ?1 AND id < ?2), ?1) + 1, ?3)",
+	    "iit", t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS,
+	    buf_cstr(&body));
+	buf_finish(&body);
+	return rc;
+}
+
+static int end_turn(struct db *db, const struct open_turn *t, const char *daemon_id)
+{
+	struct found f = {0};
+	int64_t seq = last_seq_of(db, t->session) + 1, messages;
+	int rc = read_turn(db, t, &f);
+	sqlite3_stmt *stmt;
+
+	if (rc == 0)
+		rc = add_stop_event(db, t, daemon_id, seq);
+	if (rc == 0)
+		rc = add_partial_answer(db, t, &f);
+	if (rc == 0)
+		rc = db_run(db, "UPDATE turns SET state = 0 WHERE num = ?", "i", t->num);
+	stmt = db_query(db, "SELECT count(*) FROM messages WHERE id >= ? AND id < ?", "ii",
+	    t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS);
+	messages = db_step(db, stmt) == 1 ? sqlite3_column_int64(stmt, 0) : 0;
+	sqlite3_reset(stmt);
+	if (rc == 0)
+		rc = db_run(db,
+		    "UPDATE sessions SET last_seq = ?1, last_turn_seq = ?1, message_count = ?2,"
+		    " updated_ms = ?3, turn_count = (SELECT count(*) FROM turns WHERE session = ?4)"
+		    " WHERE num = ?4",
+		    "iiii", seq, messages, clock_wall_ms(), t->session);
+	buf_finish(&f.text);
+	return rc;
+}
+
+static int list_open(struct db *db, struct open_turn **ret, size_t *ret_len)
+{
+	sqlite3_stmt *stmt = db_query(db,
+	    "SELECT t.num, t.session, t.queued_seq, t.id, t.writer, t.client, t.mode, s.id"
+	    " FROM turns t JOIN sessions s ON s.num = t.session WHERE t.state = 1 ORDER BY t.num",
+	    "");
+	int rc;
+
+	while ((rc = db_step(db, stmt)) == 1) {
+		struct open_turn *t;
+
+		*ret = mem_realloc(*ret, (*ret_len + 1) * sizeof **ret);
+		t = &(*ret)[(*ret_len)++];
+		t->num = sqlite3_column_int64(stmt, 0);
+		t->session = sqlite3_column_int64(stmt, 1);
+		t->queued_seq = (uint64_t)sqlite3_column_int64(stmt, 2);
+		t->id = mem_strdup((const char *)sqlite3_column_text(stmt, 3));
+		t->writer = mem_strdup((const char *)sqlite3_column_text(stmt, 4));
+		t->client = mem_strdup((const char *)sqlite3_column_text(stmt, 5));
+		t->mode = mem_strdup((const char *)sqlite3_column_text(stmt, 6));
+		t->session_id = mem_strdup((const char *)sqlite3_column_text(stmt, 7));
+	}
+	return rc;
+}
+
+int recovery_run(struct db *db, const char *daemon_id, size_t *ret_turns, struct err *reterr)
+{
+	struct open_turn *open = NULL;
+	size_t n = 0;
+	int rc;
+
+	*ret_turns = 0;
+	rc = list_open(db, &open, &n);
+	if (rc == 0 && n) {
+		rc = db_set_sync(db, true);
+		if (rc == 0)
+			rc = db_run(db, "BEGIN IMMEDIATE", "");
+		for (size_t i = 0; i < n && rc == 0; i++)
+			rc = end_turn(db, &open[i], daemon_id);
+		if (rc == 0)
+			rc = db_run(db, "COMMIT", "");
+		else
+			db_run(db, "ROLLBACK", "");
+	}
+	if (rc != 0)
+		err_set(reterr, rc, "cannot end the turns the last daemon left open: %s",
+		    sqlite3_errmsg(db->h));
+	else
+		*ret_turns = n;
+	for (size_t i = 0; i < n; i++) {
+		free(open[i].id);
+		free(open[i].writer);
+		free(open[i].client);
+		free(open[i].mode);
+		free(open[i].session_id);
+	}
+	free(open);
+	return rc;
+}

@@ -1,0 +1,77 @@
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+/*
+ * The database and its threads: one writer with group commit, one reader, one
+ * for checkpoints. The loop thread hands over jobs and gets them back by callback.
+ *
+ * Jobs written within one turn of the loop, and the events appended to logs
+ * within it, are one transaction: all or none. A batch that holds a job marked
+ * durable survives a power cut before its callbacks run; others survive the
+ * death of the process.
+ *
+ * All functions: loop thread only, but job->run, which runs on the store's thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct db;
+struct err;
+struct store;
+struct uv_loop_s;
+
+/* Sessions are numbered; a segment's or message's key is number << STORE_SEQ_BITS | seq. */
+enum { STORE_SEQ_BITS = 36 };
+
+struct store_job {
+	struct list link; /* the store's from submission to done */
+	/* On a store thread, within a transaction. 0 or a negative code; a code fails the whole
+	 * batch. */
+	int (*run)(struct db *db, struct store_job *job);
+	/* On the loop: rc is run's, or why the commit failed. Owns the job again. */
+	void (*done)(struct store_job *job, int rc);
+	bool durable; /* writes: the commit must survive a power cut */
+	int rc;	      /* the store's */
+};
+
+struct store_stats {
+	int64_t sessions;	/* stored */
+	int64_t turns;		/* ever accepted */
+	int64_t next_session;	/* the next free number */
+	size_t recovered;	/* turns ended as interrupted at the start */
+	const char *network_fs; /* name of the network filesystem, or NULL */
+};
+
+/*
+ * Open the database dir/opta.db, migrate, recover (every turn without a stop
+ * event gets one, written by daemon_id), start the threads. Blocks: call before the loop runs.
+ * ERR_VERSION, ERR_CORRUPT, -EACCES … with a sentence.
+ */
+int store_open(struct uv_loop_s *loop, const char *dir, const char *daemon_id, struct store **ret,
+    struct store_stats *ret_stats, struct err *reterr);
+
+/* Write what is pending, run its callbacks, end the threads, close. The loop must run once more
+ * before it is closed. */
+void store_close(struct store *s);
+
+/* Hand over a job for the writer (in the next batch) or the reader. */
+void store_write(struct store *s, struct store_job *job);
+void store_read(struct store *s, struct store_job *job);
+
+/* Something is to be written at the end of this turn of the loop: sealer is called then, to submit
+ * it. */
+struct store_sealer {
+	struct list link; /* in no list, or the store's */
+	void (*seal)(struct store_sealer *sealer);
+};
+void store_want_seal(struct store *s, struct store_sealer *sealer);
+
+/* Microseconds from hand-over to commit of the last batches; for metrics. */
+void store_latency(
+    const struct store *s, uint64_t *ret_p50_us, uint64_t *ret_p99_us, size_t *ret_samples);
+
+#endif
