@@ -1,0 +1,77 @@
+#ifndef MODEL_ASK_H
+#define MODEL_ASK_H
+
+/*
+ * One question to the model server, from preflight to the last delta: which
+ * transport, when to try again, when to give up. Loop thread only.
+ *
+ *   PREFLIGHT --ready--> WS --refused, or lost before the first token--> SSE
+ *      ^    |             |                                              | |
+ *      |    | no          +--done, error, lost after the first token-----+ |
+ *      |    v                                  v                           |
+ *      |   ENDED <-----------------------------+                           |
+ *      |                                                                   |
+ *      +------------- BACKOFF <--- 5xx or lost before the first token -----+
+ *
+ * Text goes out while it comes; everything else is told once, by on_end.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct model_ask;
+struct model_server;
+struct uv_loop_s;
+
+enum {
+	ASK_MAX_RETRIES = 3,
+	ASK_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of text in one answer; then model-error */
+};
+
+struct model_tool_call {
+	char *id, *name, *arguments; /* owned by the ask */
+};
+
+struct model_result {
+	const char *code;    /* NULL: good; else a TURN_ERROR_* */
+	const char *message; /* sentence for code */
+	const char *finish_reason;
+	bool has_usage;
+	uint64_t prompt_tokens, completion_tokens;
+	const struct model_tool_call *calls; /* borrowed until on_end returns */
+	size_t call_count;
+};
+
+struct model_ask_opts {
+	struct model_server *server;
+	const char *model;    /* "": what the server has loaded */
+	const char *messages; /* JSON array text */
+	size_t messages_len;
+	const char *tools;   /* JSON array text, or NULL */
+	uint64_t max_tokens; /* 0: the server's limit */
+	uint64_t first_token_ms, idle_ms;
+	bool no_ws; /* do not try the WebSocket */
+	/* The server is ready; model is the name that will be asked for. Once, before any text. */
+	void (*on_ready)(void *data, const char *model);
+	void (*on_text)(void *data, bool thinking, const char *p, size_t n);
+	void (*on_progress)(void *data, const char *phase, const char *message);
+	/* The WebSocket cannot be had at this host: do not try it again. */
+	void (*on_no_ws)(void *data);
+	/* The preflight failed: a line for the log ("ECONNREFUSED host:1234"). */
+	void (*on_preflight_failed)(void *data, const char *why);
+	/* The last callback; the ask is freed afterwards. */
+	void (*on_end)(void *data, const struct model_result *result);
+	void *data;
+};
+
+/* Start; strings are copied. No callback fires before this returns. */
+struct model_ask *model_ask_start(struct uv_loop_s *loop, const struct model_ask_opts *opts);
+
+/* Tell the server to stop and drop the connection; no callback fires any more. NULL is allowed. */
+void model_ask_cancel(struct model_ask *ask);
+
+/* Pause or resume reading from the server (the log is behind). */
+void model_ask_read(struct model_ask *ask, bool on);
+
+#endif

@@ -1,0 +1,50 @@
+#ifndef MODEL_DELTA_H
+#define MODEL_DELTA_H
+
+/*
+ * One message of a model server's stream, in whichever dialect: OpenAI chunks
+ * over SSE, LMX frames over WebSocket. Pure: text in, calls out. One thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum {
+	DELTA_MAX_MESSAGE =
+	    1024 * 1024,	    /* a line or frame; longer ones end the turn with model-error */
+	DELTA_MAX_TOOL_CALLS = 128, /* in one answer */
+	DELTA_MAX_ARGUMENTS = 4 * 1024 * 1024, /* of one tool call */
+};
+
+struct delta {
+	struct str text, thinking; /* p NULL: none; may hold bytes that are no UTF-8 */
+	bool has_usage, done;
+	uint64_t prompt_tokens, completion_tokens;
+	char finish_reason[32]; /* "" when none */
+	char error[512];	/* "" when none: the server's sentence */
+	bool context_overflow;	/* the error says the prompt does not fit */
+	char request_id[128];	/* LMX: what a cancel names; "" when none */
+	size_t tool_count;
+	struct delta_tool {
+		uint64_t index;
+		struct str id, name, arguments; /* fragments; p NULL: none */
+	} tools[8];				/* more in one message than this is an error */
+	void *memory;		 /* what the strs point into; delta_finish frees it */
+	struct str unescaped[2]; /* text and thinking when they had bad bytes, owned */
+};
+
+/*
+ * Parse the n bytes at p. Returns 0 and fills *ret (call delta_finish), or
+ * ERR_SYNTAX when it is nothing a model server says. Unknown message types are 0 with nothing set.
+ */
+int delta_parse(const char *p, size_t n, struct delta *ret);
+void delta_finish(struct delta *d);
+
+/* The sentence in an error body ({"error":{"message"}}, {"error":"…"}, {"message"}, {"detail"}),
+ * into out. */
+void delta_error_text(const char *p, size_t n, char *out, size_t size, bool *ret_context_overflow);
+
+#endif

@@ -1,0 +1,355 @@
+/* The model server: hosts, preflight, cache. */
+#include "model/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+
+struct model_server {
+	uv_loop_t *loop;
+	struct target targets[SERVER_MAX_HOSTS];
+	size_t count, at;	/* at: the host in use */
+	char bad_host[384];	/* why a host could not be parsed, "" */
+	struct buf fingerprint; /* the settings as one text, to see a change */
+	struct buf headers;
+	char model[256];	 /* of the cached preflight */
+	uint64_t ready_until_us; /* 0: nothing cached */
+	unsigned generation;
+};
+
+/* Which question is open. */
+enum probe { PROBE_READYZ, PROBE_MODELS };
+
+struct preflight_call {
+	struct model_server *server;
+	preflight_cb *on_done;
+	void *data;
+	struct http_call *call; /* NULL when none is under way */
+	uv_timer_t soon;	/* delivers a cached answer; carries the free */
+	enum probe probe;
+	size_t tried; /* hosts that could not be reached */
+	int status;
+	struct buf body;
+	char model[256];
+	bool closing;
+};
+
+static void probe(struct preflight_call *p);
+
+struct model_server *model_server_new(uv_loop_t *loop, const struct server_opts *opts)
+{
+	struct model_server *s = mem_zalloc(1, sizeof *s);
+
+	s->loop = loop;
+	model_server_configure(s, opts);
+	return s;
+}
+
+void model_server_free(struct model_server *s)
+{
+	if (!s)
+		return;
+	buf_finish(&s->fingerprint);
+	buf_finish(&s->headers);
+	free(s);
+}
+
+bool model_server_configure(struct model_server *s, const struct server_opts *opts)
+{
+	struct buf fingerprint = {0};
+	bool same;
+
+	buf_addf(&fingerprint, "%d\n%s\n", opts->port, opts->api_key);
+	for (size_t i = 0; i < opts->host_count; i++)
+		buf_addf(&fingerprint, "%s\n", opts->hosts[i]);
+	same = s->fingerprint.len == fingerprint.len &&
+	       memcmp(s->fingerprint.p, fingerprint.p, fingerprint.len) == 0;
+	buf_finish(&s->fingerprint);
+	s->fingerprint = fingerprint;
+	if (same)
+		return false;
+	s->count = s->at = 0;
+	s->bad_host[0] = '\0';
+	for (size_t i = 0; i < opts->host_count && s->count < SERVER_MAX_HOSTS; i++) {
+		struct err err = {0};
+
+		if (target_parse(opts->hosts[i], opts->port, &s->targets[s->count], &err) == 0)
+			s->count++;
+		else
+			snprintf(s->bad_host, sizeof s->bad_host, "%s", err.text);
+	}
+	buf_clear(&s->headers);
+	/* A key with a line end would be two headers; the table of settings allows any text. */
+	if (opts->api_key[0] && !strpbrk(opts->api_key, "\r\n"))
+		buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
+	s->ready_until_us = 0;
+	s->generation++;
+	return true;
+}
+
+void model_server_distrust(struct model_server *s)
+{
+	s->ready_until_us = 0;
+}
+
+const struct target *model_server_target(const struct model_server *s)
+{
+	assert(s->count);
+	return &s->targets[s->at];
+}
+
+void model_server_name(const struct model_server *s, char *out, size_t size)
+{
+	if (s->count)
+		snprintf(out, size, "%s:%d", s->targets[s->at].host, s->targets[s->at].port);
+	else
+		snprintf(out, size, "(none)");
+}
+
+const char *model_server_headers(const struct model_server *s)
+{
+	return buf_cstr((struct buf *)(uintptr_t)&s->headers);
+}
+
+unsigned model_server_generation(const struct model_server *s)
+{
+	return s->generation;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct preflight_call *p = handle->data;
+
+	buf_finish(&p->body);
+	free(p);
+}
+
+void preflight_cancel(struct preflight_call *p)
+{
+	if (!p || p->closing)
+		return;
+	p->closing = true;
+	http_call_cancel(p->call);
+	uv_close((uv_handle_t *)&p->soon, on_closed);
+}
+
+static void finish(struct preflight_call *p, enum preflight result, const struct err *why)
+{
+	struct model_server *s = p->server;
+
+	if (p->closing)
+		return;
+	if (result == PREFLIGHT_READY) {
+		snprintf(s->model, sizeof s->model, "%s", p->model);
+		s->ready_until_us = clock_mono_us() + SERVER_CACHE_MS * 1000ull;
+	} else {
+		s->ready_until_us = 0;
+	}
+	preflight_cancel(p);
+	p->on_done(p->data, result, p->model, why);
+}
+
+static void no_model(struct preflight_call *p)
+{
+	struct err why;
+	char name[300];
+
+	model_server_name(p->server, name, sizeof name);
+	err_set(&why, -ENOENT, "the model server at %s has no model loaded", name);
+	finish(p, PREFLIGHT_NO_MODEL, &why);
+}
+
+/* The first model a list names: OpenAI {"data":[{"id"}]}, LMX {"loaded":[{"id"}]}. */
+static bool first_model(const char *text, size_t n, char *out, size_t size)
+{
+	const json_t *list, *first;
+	json_t *root;
+	const char *id;
+
+	if (json_parse(text, n, &root, NULL) != 0)
+		return false;
+	list = json_object_get(root, "data");
+	if (!json_is_array(list))
+		list = json_object_get(root, "loaded");
+	if (!json_is_array(list))
+		list = json_object_get(root, "models");
+	first = json_array_get(list, 0);
+	id = json_string_value(first);
+	if (!id)
+		id = json_cstr(first, "id", json_cstr(first, "name", NULL));
+	if (id)
+		snprintf(out, size, "%s", id);
+	json_decref(root);
+	return id != NULL;
+}
+
+static void on_readyz(struct preflight_call *p)
+{
+	json_t *root = NULL;
+
+	if (p->status == 503) {
+		no_model(p);
+		return;
+	}
+	if (p->status == 200 && json_parse(p->body.p, p->body.len, &root, NULL) == 0) {
+		snprintf(p->model, sizeof p->model, "%s", json_cstr(root, "model", ""));
+		json_decref(root);
+		if (p->model[0]) {
+			finish(p, PREFLIGHT_READY, NULL);
+			return;
+		}
+	}
+	p->probe = PROBE_MODELS;
+	probe(p);
+}
+
+static void on_models(struct preflight_call *p)
+{
+	struct err why;
+
+	if (p->status == 401 || p->status == 403) {
+		err_set(&why, -EACCES,
+		    "the model server refused us (HTTP %d): set its key with `opta config set "
+		    "connection.apiKey …`",
+		    p->status);
+		finish(p, PREFLIGHT_REFUSED, &why);
+		return;
+	}
+	if (p->status == 200 && !first_model(p->body.p, p->body.len, p->model, sizeof p->model)) {
+		no_model(p);
+		return;
+	}
+	/* A server without either list may still answer chats: let it. */
+	finish(p, PREFLIGHT_READY, NULL);
+}
+
+static bool on_head(void *data, int status, const struct http_parser *parser)
+{
+	struct preflight_call *p = data;
+
+	p->status = status;
+	return status != 101;
+}
+
+static void on_body(void *data, const char *bytes, size_t n)
+{
+	struct preflight_call *p = data;
+
+	if (p->body.len + n <= SERVER_MAX_PROBE)
+		buf_add(&p->body, bytes, n);
+}
+
+static void unreachable(struct preflight_call *p, const struct err *err)
+{
+	struct model_server *s = p->server;
+	const struct target *t = &s->targets[s->at];
+	struct err why;
+
+	/* The log line operators know: "ECONNREFUSED lmx-host.local:1234". */
+	if (err->code == ERR_UNKNOWN)
+		err_set(&why, err->code, "ENOTFOUND %s:%d", t->host, t->port);
+	else if (err->code == -EACCES || err->code == -EPROTO)
+		err_set(&why, err->code, "%s:%d: %.200s", t->host, t->port, err->text);
+	else
+		err_set(&why, err->code, "%s %s:%d", err_name(err->code), t->host, t->port);
+	if (++p->tried < s->count) {
+		s->at = (s->at + 1) % s->count;
+		s->generation++;
+		p->probe = PROBE_READYZ;
+		probe(p);
+		return;
+	}
+	finish(p, PREFLIGHT_UNREACHABLE, &why);
+}
+
+static void on_done(void *data, const struct err *err, bool sent)
+{
+	struct preflight_call *p = data;
+
+	p->call = NULL;
+	if (err->code != 0 && !p->status) {
+		unreachable(p, err);
+		return;
+	}
+	switch (p->probe) {
+	case PROBE_READYZ:
+		on_readyz(p);
+		break;
+	case PROBE_MODELS:
+		on_models(p);
+		break;
+	}
+}
+
+static void probe(struct preflight_call *p)
+{
+	struct model_server *s = p->server;
+	const struct target *t = &s->targets[s->at];
+	struct err err = {0};
+	struct filter *filter = target_filter(t, &err);
+	char path[600];
+
+	if (t->tls && !filter) {
+		unreachable(p, &err); /* has a sentence and, at the last host, calls back: only with
+					 TLS broken */
+		return;
+	}
+	snprintf(path, sizeof path, "%s%s", t->prefix,
+	    p->probe == PROBE_READYZ ? "/readyz" : "/v1/models");
+	p->status = 0;
+	buf_clear(&p->body);
+	p->call = http_call_start(s->loop, &(struct http_call_opts){.host = t->host,
+					       .port = t->port,
+					       .method = "GET",
+					       .target = path,
+					       .headers = model_server_headers(s),
+					       .connect_ms = SERVER_CONNECT_MS / s->count,
+					       .filter = filter,
+					       .on_head = on_head,
+					       .on_body = on_body,
+					       .on_done = on_done,
+					       .data = p});
+}
+
+static void on_soon(uv_timer_t *timer)
+{
+	struct preflight_call *p = timer->data;
+	struct err why;
+
+	if (p->closing)
+		return;
+	if (!p->server->count) {
+		err_set(&why, -EINVAL, "%s",
+		    p->server->bad_host[0] ? p->server->bad_host : "no model server is configured");
+		finish(p, PREFLIGHT_UNREACHABLE, &why);
+		return;
+	}
+	snprintf(p->model, sizeof p->model, "%s", p->server->model);
+	/* Keep the time of the real question: a cached answer must not live on by being used. */
+	preflight_cancel(p);
+	p->on_done(p->data, PREFLIGHT_READY, p->model, NULL);
+}
+
+struct preflight_call *model_server_preflight(
+    struct model_server *s, preflight_cb *on_done_cb, void *data)
+{
+	struct preflight_call *p = mem_zalloc(1, sizeof *p);
+
+	p->server = s;
+	p->on_done = on_done_cb;
+	p->data = data;
+	uv_timer_init(s->loop, &p->soon);
+	p->soon.data = p;
+	if (!s->count || clock_mono_us() < s->ready_until_us)
+		uv_timer_start(&p->soon, on_soon, 0, 0);
+	else
+		probe(p);
+	return p;
+}

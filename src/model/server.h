@@ -1,0 +1,75 @@
+#ifndef MODEL_SERVER_H
+#define MODEL_SERVER_H
+
+/*
+ * The model server as a whole: which hosts, which of them answers, what it has
+ * loaded. A preflight is cached for SERVER_CACHE_MS and dropped on any failure.
+ * Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/target.h"
+
+struct err;
+struct model_server;
+struct uv_loop_s;
+
+enum {
+	SERVER_MAX_HOSTS = 17,
+	SERVER_CACHE_MS = 10000,
+	SERVER_CONNECT_MS = 2800, /* for all hosts together: "unreachable" is said within 3 s */
+	SERVER_MAX_PROBE = 1024 * 1024, /* bytes of a probe's answer */
+};
+
+struct server_opts {
+	const char *hosts[SERVER_MAX_HOSTS]; /* in order; as typed */
+	size_t host_count;
+	int port;	     /* where a host names none */
+	const char *api_key; /* "" for none */
+};
+
+enum preflight {
+	PREFLIGHT_READY,
+	PREFLIGHT_NO_MODEL,    /* it answers and has none */
+	PREFLIGHT_UNREACHABLE, /* no host can be reached */
+	PREFLIGHT_REFUSED,     /* it answers 401 or 403: the sentence says so */
+};
+
+/* model: what the server has loaded, "" when it does not say. why: set unless READY. */
+typedef void preflight_cb(
+    void *data, enum preflight result, const char *model, const struct err *why);
+
+struct model_server *model_server_new(struct uv_loop_s *loop, const struct server_opts *opts);
+void model_server_free(struct model_server *s);
+
+/* New settings; a cached preflight is dropped when they differ. True when they do. */
+bool model_server_configure(struct model_server *s, const struct server_opts *opts);
+
+struct preflight_call;
+
+/* Ask; the answer comes by callback, never before this returns. */
+struct preflight_call *model_server_preflight(
+    struct model_server *s, preflight_cb *on_done, void *data);
+
+/* on_done will not be called. NULL is allowed. */
+void preflight_cancel(struct preflight_call *p);
+
+/* Something failed: ask again next time. */
+void model_server_distrust(struct model_server *s);
+
+/* The host in use; valid until configure. */
+const struct target *model_server_target(const struct model_server *s);
+
+/* "lmx-host.local:1234", for people. */
+void model_server_name(const struct model_server *s, char *out, size_t size);
+
+/* Header lines for a request: bearer token or nothing. Borrowed. */
+const char *model_server_headers(const struct model_server *s);
+
+/* Changes whenever the host in use does. */
+unsigned model_server_generation(const struct model_server *s);
+
+#endif

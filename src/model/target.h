@@ -1,0 +1,29 @@
+#ifndef MODEL_TARGET_H
+#define MODEL_TARGET_H
+
+/*
+ * Where a model server is: "lmx-host.local", "10.0.0.2:8080", "[::1]:1234",
+ * "https://models.example/api". Pure; any thread.
+ */
+
+#include <stdbool.h>
+
+#include "base/buf.h"
+
+struct err;
+struct filter;
+
+struct target {
+	char host[256];
+	int port;
+	bool tls;
+	char prefix[512]; /* put before each path, "" or "/api" */
+};
+
+/* Parse text; port is used where text names none (443 for https). -EINVAL with a sentence. */
+int target_parse(const char *text, int port, struct target *ret, struct err *reterr);
+
+/* A TLS filter for t, or NULL when t is plain; *reterr is set when TLS cannot be had. */
+struct filter *target_filter(const struct target *t, struct err *reterr);
+
+#endif
