@@ -1,0 +1,84 @@
+#ifndef SESSION_CORE_H
+#define SESSION_CORE_H
+
+/*
+ * The daemon without its sockets: what all sessions share. Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/map.h"
+
+struct config;
+struct model_server;
+struct session;
+struct store;
+struct store_stats;
+struct uv_loop_s;
+
+struct core_opts {
+	struct uv_loop_s *loop;
+	struct store *store;		 /* borrowed */
+	const struct store_stats *stats; /* of store_open */
+	const struct config *config;	 /* borrowed until core_configure gives another */
+	const char *daemon_id;		 /* borrowed for the core's life */
+	/* A fact for the log. */
+	void (*on_notice)(void *data, enum log_level level, const char *text);
+	void *data;
+};
+
+/* Fields are for the session floor; other floors use the functions. */
+struct core {
+	struct core_opts opts;
+	struct model_server *server; /* owned */
+	struct map
+	    sessions; /* id -> struct session, loaded ones; borrowed by those who hold a ref */
+	struct map loading;    /* id -> struct load, those on their way */
+	struct list followers; /* struct follower: clients of all sessions */
+	struct feed *feed;     /* owned */
+	int64_t next_session;
+	uint64_t session_count, turn_total;
+	unsigned busy; /* sessions with a running or queued turn */
+	unsigned active_turns, queued_turns;
+	uint64_t event_total; /* events appended since the start */
+	bool stopping;
+	void (*on_stopped)(void *data);
+	void *stopped_data;
+};
+
+/* What /v3/metrics calls runtime, as far as the core knows it. */
+struct core_counts {
+	uint64_t sessions, active_turns, queued_turns, events, turns;
+	uint64_t latency_p50_us, latency_p99_us;
+	size_t latency_samples;
+};
+
+struct core *core_new(const struct core_opts *opts);
+
+/* Free; no session may be loaded (after core_stop and store_close). */
+void core_free(struct core *c);
+
+/* New settings for what starts from now on. config is borrowed as before. */
+void core_configure(struct core *c, const struct config *config);
+
+/*
+ * Take no more turns; end queued ones as interrupted now and running ones after
+ * grace_ms; on_stopped when none is left.
+ */
+void core_stop(struct core *c, uint64_t grace_ms, void (*on_stopped)(void *data), void *data);
+
+/* End running turns as interrupted now (the grace is over). */
+void core_interrupt(struct core *c);
+
+void core_counts(const struct core *c, struct core_counts *ret);
+
+/* For the session floor: log a fact; a session became busy or idle. */
+void core_notice(struct core *c, enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+void core_busy_changed(struct core *c, int by);
+
+#endif

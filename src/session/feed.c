@@ -1,0 +1,175 @@
+/* Cursors and their turn on the loop. */
+#include "session/feed.h"
+
+#include <assert.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "session/core.h"
+#include "session/session.h"
+#include "store/log.h"
+#include "store/segment.h"
+
+struct feed {
+	struct list ready; /* cursors to be called, first come first */
+	uv_idle_t again;   /* runs while ready is not empty: the loop polls sockets in between */
+	bool running;
+};
+
+static void run(struct feed *f)
+{
+	uint64_t until;
+
+	if (f->running || list_empty(&f->ready))
+		return;
+	f->running = true;
+	until = clock_mono_us() + FEED_SLICE_US;
+	for (unsigned n = 1; !list_empty(&f->ready); n++) {
+		struct cursor *c = list_entry(f->ready.next, struct cursor, ready);
+
+		list_remove(&c->ready);
+		c->on_ready(c);
+		/* The clock costs as much as a small send: look at every eighth. */
+		if (n % 8 == 0 && clock_mono_us() > until)
+			break;
+	}
+	f->running = false;
+	if (list_empty(&f->ready))
+		uv_idle_stop(&f->again);
+}
+
+static void on_again(uv_idle_t *idle)
+{
+	run(idle->data);
+}
+
+struct feed *feed_new(uv_loop_t *loop)
+{
+	struct feed *f = mem_zalloc(1, sizeof *f);
+
+	list_init(&f->ready);
+	uv_idle_init(loop, &f->again);
+	f->again.data = f;
+	return f;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	free(handle->data);
+}
+
+void feed_free(struct feed *f)
+{
+	if (f)
+		uv_close((uv_handle_t *)&f->again, on_closed);
+}
+
+static void mark(struct feed *f, struct cursor *c)
+{
+	c->waiting = false;
+	if (!list_empty(&c->ready))
+		return;
+	list_append(&f->ready, &c->ready);
+	if (!uv_is_active((uv_handle_t *)&f->again))
+		uv_idle_start(&f->again, on_again);
+}
+
+void cursor_attach(struct cursor *c, struct session *session, uint64_t next)
+{
+	assert(!c->session && next >= 1);
+	list_init(&c->ready);
+	c->session = session_ref(session);
+	c->next = next;
+	c->offset = 0;
+	c->waiting = c->failed = false;
+	list_append(&session->cursors, &c->link);
+	mark(session->core->feed, c);
+}
+
+void cursor_detach(struct cursor *c)
+{
+	struct session *session = c->session;
+
+	if (!session)
+		return;
+	c->session = NULL;
+	list_remove(&c->link);
+	list_remove(&c->ready);
+	log_read_cancel(c->read);
+	c->read = NULL;
+	segment_unref(c->cold);
+	c->cold = NULL;
+	session_unref(session);
+}
+
+static void on_read(void *data, int rc, struct segment *segment)
+{
+	struct cursor *c = data;
+
+	c->read = NULL;
+	if (rc == 0)
+		c->cold = segment_ref(segment);
+	else
+		c->failed = true;
+	mark(c->session->core->feed, c);
+}
+
+enum cursor_state cursor_next(struct cursor *c, struct segment **ret_segment, size_t *ret_at)
+{
+	struct session *session = c->session;
+	struct segment *s;
+
+	if (session->deleted)
+		return CURSOR_GONE;
+	if (c->failed)
+		return CURSOR_BAD;
+	if (c->next > log_durable(session->log)) {
+		segment_unref(c->cold);
+		c->cold = NULL;
+		c->waiting = true;
+		return CURSOR_END;
+	}
+	if (c->cold && (c->next < c->cold->first_seq || c->next > c->cold->last_seq)) {
+		segment_unref(c->cold);
+		c->cold = NULL;
+	}
+	s = c->cold ? c->cold : log_tail(session->log, c->next);
+	if (!s) {
+		if (!c->read)
+			c->read = log_read(session->log, c->next, on_read, c);
+		return CURSOR_WAIT;
+	}
+	*ret_segment = s;
+	*ret_at = segment_find(s, c->next);
+	return *ret_at < s->len ? CURSOR_DATA : CURSOR_BAD;
+}
+
+void cursor_advance(struct cursor *c, uint64_t next, size_t offset)
+{
+	c->next = next;
+	c->offset = offset;
+}
+
+void cursor_relax(struct cursor *c)
+{
+	segment_unref(c->cold);
+	c->cold = NULL;
+}
+
+void cursor_wake(struct cursor *c)
+{
+	if (c->session)
+		mark(c->session->core->feed, c);
+}
+
+void feed_announce(struct feed *f, struct session *session)
+{
+	list_each (l, &session->cursors) {
+		struct cursor *c = list_entry(l, struct cursor, link);
+
+		if (c->waiting || session->deleted)
+			mark(f, c);
+	}
+	run(f);
+}

@@ -1,0 +1,79 @@
+#ifndef SESSION_FEED_H
+#define SESSION_FEED_H
+
+/*
+ * Cursors: where each client stands in a session's log. When the log's end
+ * moves, cursors that wait there are called, at most FEED_SLICE_US of them in
+ * one turn of the loop, so that a thousand clients do not make one wait.
+ * A cursor costs a position, never a queue. Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+
+struct feed;
+struct log_read;
+struct segment;
+struct session;
+struct uv_loop_s;
+
+enum { FEED_SLICE_US = 1000 };
+
+struct cursor {
+	struct list link;	 /* in the session's list of cursors */
+	struct list ready;	 /* in the feed's list, or in none */
+	struct session *session; /* owned reference; NULL when detached */
+	uint64_t next;		 /* the event to send next */
+	size_t offset;		 /* bytes of it already sent, in the owner's own encoding */
+	struct segment *cold;	 /* owned reference: what was read from disk for it */
+	struct log_read *read;	 /* under way, or NULL */
+	bool waiting;		 /* at the end: to be called when it moves */
+	bool failed;		 /* the log could not be read */
+	/* There is more (or the session is gone, or a read failed): call cursor_next. May detach.
+	 */
+	void (*on_ready)(struct cursor *cursor);
+};
+
+enum cursor_state {
+	CURSOR_DATA, /* *ret_segment holds cursor->next, at *ret_at */
+	CURSOR_END,  /* nothing more now; on_ready will be called */
+	CURSOR_WAIT, /* being read from disk; on_ready will be called */
+	CURSOR_GONE, /* the session was deleted */
+	CURSOR_BAD,  /* the log is damaged or cannot be read here */
+};
+
+struct feed *feed_new(struct uv_loop_s *loop);
+void feed_free(struct feed *f);
+
+/* Put a zeroed cursor (on_ready set) into the session, before event `next`; on_ready is called
+ * soon. */
+void cursor_attach(struct cursor *cursor, struct session *session, uint64_t next);
+
+/* Take it out; safe at any time, also within on_ready and when not attached. */
+void cursor_detach(struct cursor *cursor);
+
+/* What is to be sent now. The segment is borrowed until the loop goes on. */
+enum cursor_state cursor_next(struct cursor *cursor, struct segment **ret_segment, size_t *ret_at);
+
+/* The client took everything before event `next` and offset bytes of that. */
+void cursor_advance(struct cursor *cursor, uint64_t next, size_t offset);
+
+/* The client is blocked: give back memory that can be read again. */
+void cursor_relax(struct cursor *cursor);
+
+/* Call on_ready soon (the client's socket takes bytes again). */
+void cursor_wake(struct cursor *cursor);
+
+/* The end of the session's log moved, or the session is gone: wake who waits. */
+void feed_announce(struct feed *f, struct session *session);
+
+/* A client of all sessions. on_activity: events from seq `from` on became readable in session. */
+struct follower {
+	struct list link;
+	void (*on_activity)(struct follower *f, struct session *session, uint64_t from);
+};
+
+#endif

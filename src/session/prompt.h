@@ -1,0 +1,33 @@
+#ifndef SESSION_PROMPT_H
+#define SESSION_PROMPT_H
+
+/*
+ * What the model is given: system prompt, history, the user's words; the
+ * history cut from the oldest whole turn when all of it would not fit. Pure.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct config;
+
+struct prompt_opts {
+	const struct config *config;
+	const char *mode;
+	const char *metadata; /* the session's, JSON text */
+	const char *history;  /* messages as the inside of a JSON array */
+	size_t history_len;
+	const char *content; /* the user's words */
+	size_t content_len;
+};
+
+struct prompt_result {
+	size_t dropped_messages, dropped_turns;
+};
+
+/* Append the messages as a JSON array to out. ERR_LIMIT when even without history it does not fit.
+ */
+int prompt_build(struct buf *out, const struct prompt_opts *opts, struct prompt_result *ret);
+
+#endif

@@ -1,0 +1,62 @@
+#ifndef SESSION_TURN_H
+#define SESSION_TURN_H
+
+/*
+ * One turn: from the user's words to its stop event. Loop thread only.
+ * The drawing of its states is in turn.c.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "protocol/payload.h"
+
+struct session;
+struct turn;
+
+struct turn_opts {
+	struct session *session; /* borrowed; the turn takes a reference */
+	const char *writer_id, *client_id, *mode, *content;
+	size_t content_len;
+};
+
+/* A turn with a fresh id, not in any queue. Strings are copied. */
+struct turn *turn_new(const struct turn_opts *opts);
+
+/* Free a turn that is in no queue and not running. */
+void turn_free(struct turn *t);
+
+/* Its place in the session's queue. */
+struct list *turn_link(struct turn *t);
+struct turn *turn_of_link(struct list *l);
+
+/* Names; borrowed from t. */
+const struct turn_names *turn_names(const struct turn *t);
+const char *turn_content(const struct turn *t, size_t *ret_len);
+
+/* Was its acceptance committed? Only then may it start. */
+bool turn_recorded(const struct turn *t);
+void turn_set_recorded(struct turn *t);
+
+/* Run it: it is the session's active turn from now on and ends by itself. */
+void turn_start(struct turn *t);
+
+/* End it now with turn.error (code and message) or, with code NULL, as part of a cancel the caller
+ * appends. False when its stop event is already on its way. */
+bool turn_end_early(struct turn *t, const char *code, const char *message);
+
+/* The log lost what was not durable. */
+void turn_storage_failed(struct turn *t, int rc);
+
+/* The log's end moved: the model may be read on. */
+void turn_log_moved(struct turn *t);
+
+/* The messages the turn leaves in the history, added to the store's next batch. */
+void turn_save_messages(struct turn *t);
+
+/* Those messages were lost with a batch and will be saved again. */
+void turn_messages_lost(struct turn *t);
+
+#endif
