@@ -1,0 +1,41 @@
+#ifndef DAEMON_API_H
+#define DAEMON_API_H
+
+/* The handlers of the routes; each answers its call once. Loop thread only. */
+
+#include <stdbool.h>
+
+struct call;
+
+/* api_health.c */
+void api_health(struct call *call);
+void api_health_stream(struct call *call);
+void api_metrics(struct call *call);
+void api_prometheus(struct call *call);
+void api_openapi(struct call *call);
+
+/* api_sessions.c */
+void api_sessions_list(struct call *call);
+void api_session_create(struct call *call);
+void api_session_get(struct call *call);
+void api_session_patch(struct call *call);
+void api_session_delete(struct call *call);
+
+/* api_turns.c */
+void api_turn_submit(struct call *call);
+void api_turn_cancel(struct call *call);
+
+/* api_permissions.c */
+void api_permissions(struct call *call);
+void api_permission_resolve(struct call *call);
+
+/* push_json.c, push_sse.c, push_ws.c */
+void api_events(struct call *call);
+void api_sse(struct call *call);
+void api_websocket(struct call *call);
+
+/* Upgrade: takes the call and its connection, or returns false with both untouched when the
+ * handshake is bad. */
+bool websocket_open(struct call *call);
+
+#endif

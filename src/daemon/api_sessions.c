@@ -1,0 +1,207 @@
+/* Making, finding, changing and deleting sessions. */
+#include <sys/stat.h>
+
+#include "base/buf.h"
+#include "base/mem.h"
+#include "daemon/api.h"
+#include "daemon/conn.h"
+#include "daemon/server.h"
+#include "protocol/payload.h"
+#include "protocol/requests.h"
+#include "session/roster.h"
+#include "session/session.h"
+
+static const char *sentence_of(enum api_error error)
+{
+	switch (error) {
+	case API_SESSION_NOT_FOUND:
+		return "there is no such session";
+	case API_STORAGE_FULL:
+		return "the disk is full or cannot be written: nothing was changed";
+	case API_CONFLICT:
+		return "a turn of this session is running or queued: cancel it first";
+	default:
+		return "the database could not be read or written; the log says more";
+	}
+}
+
+static void reply_snapshot(struct call *call, int status, const struct session *s)
+{
+	struct snapshot snapshot;
+	struct buf out = {0};
+
+	session_snapshot(s, &snapshot);
+	payload_put_snapshot(&out, &snapshot);
+	call_reply(call, status, out.p, out.len);
+	buf_finish(&out);
+}
+
+/* --- list --- */
+
+static void on_list(void *data, enum api_error error, struct buf *json)
+{
+	struct call *call = data;
+
+	if (error != API_OK)
+		call_fail(call, error, sentence_of(error), NULL);
+	else
+		call_reply(call, 200, json->p, json->len);
+}
+
+void api_sessions_list(struct call *call)
+{
+	struct buf before = {0}, query = {0};
+	uint64_t limit;
+
+	if (!call_query_u64(call, "limit", 0, 1000000, &limit))
+		return;
+	roster_list(call->server->core, (unsigned long)limit,
+	    call_query(call, "before", &before) ? buf_cstr(&before) : NULL,
+	    call_query(call, "q", &query) ? buf_cstr(&query) : NULL, on_list, call);
+	buf_finish(&before);
+	buf_finish(&query);
+}
+
+/* --- create --- */
+
+static void on_created(void *data, enum api_error error, struct session *s)
+{
+	struct call *call = data;
+
+	if (error != API_OK)
+		call_fail(call, error, sentence_of(error), NULL);
+	else
+		reply_snapshot(call, 201, s);
+}
+
+/* The workspace must be there; a name the kernel resolves at once (no disk is read for a directory
+ * in use). */
+static bool workspace_ok(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Decode and check; answers the call when it is bad. */
+static bool read_request(struct call *call, struct request_session *r)
+{
+	struct problems p = {0};
+
+	if (request_session(call->body, r, &p) && r->workspace && !workspace_ok(r->workspace))
+		problems_add(&p, "metadata.workspace", "must be an existing directory");
+	if (!p.count)
+		return true;
+	call_fail_problems(call, &p);
+	return false;
+}
+
+void api_session_create(struct call *call)
+{
+	struct request_session r;
+
+	if (call->server->stopping) {
+		call_fail(call, API_SHUTTING_DOWN, "the daemon is stopping", NULL);
+		return;
+	}
+	if (read_request(call, &r))
+		roster_create(call->server->core, &r, on_created, call);
+}
+
+/* --- get --- */
+
+struct get {
+	struct call *call;
+	struct session *session; /* owned reference */
+};
+
+static void on_messages(void *data, enum api_error error, struct buf *json)
+{
+	struct get get = *(struct get *)data;
+	struct snapshot snapshot;
+	struct buf out = {0};
+
+	free(data);
+	if (error != API_OK) {
+		call_fail(get.call, error, sentence_of(error), NULL);
+	} else {
+		session_snapshot(get.session, &snapshot);
+		payload_put_snapshot_open(&out, &snapshot);
+		buf_adds(&out, ",\"messages\":[");
+		buf_add(&out, json->p, json->len);
+		buf_adds(&out, "]}");
+		call_reply(get.call, 200, out.p, out.len);
+		buf_finish(&out);
+	}
+	session_unref(get.session);
+}
+
+static void on_got(void *data, enum api_error error, struct session *s)
+{
+	struct get *get;
+
+	if (error != API_OK) {
+		call_fail(data, error, sentence_of(error), NULL);
+		return;
+	}
+	get = mem_zalloc(1, sizeof *get);
+	get->call = data;
+	get->session = session_ref(s);
+	roster_messages(s, on_messages, get);
+}
+
+void api_session_get(struct call *call)
+{
+	roster_get(call->server->core, call->id, on_got, call);
+}
+
+/* --- patch --- */
+
+static void on_patched(void *data, enum api_error error, struct session *s)
+{
+	struct call *call = data;
+
+	if (error != API_OK)
+		call_fail(call, error, sentence_of(error), NULL);
+	else
+		reply_snapshot(call, 200, s);
+}
+
+static void on_to_patch(void *data, enum api_error error, struct session *s)
+{
+	struct call *call = data;
+	struct request_session r;
+
+	if (error != API_OK)
+		call_fail(call, error, sentence_of(error), NULL);
+	else if (read_request(call, &r))
+		session_patch(s, &r, on_patched, call);
+}
+
+void api_session_patch(struct call *call)
+{
+	roster_get(call->server->core, call->id, on_to_patch, call);
+}
+
+/* --- delete --- */
+
+static void on_deleted(void *data, enum api_error error, struct session *s)
+{
+	if (error != API_OK)
+		call_fail(data, error, sentence_of(error), NULL);
+	else
+		call_reply(data, 200, "{\"ok\":true}", 11);
+}
+
+static void on_to_delete(void *data, enum api_error error, struct session *s)
+{
+	if (error != API_OK)
+		call_fail(data, error, sentence_of(error), NULL);
+	else
+		session_delete(s, on_deleted, data);
+}
+
+void api_session_delete(struct call *call)
+{
+	roster_get(call->server->core, call->id, on_to_delete, call);
+}

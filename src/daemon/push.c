@@ -1,0 +1,160 @@
+/* From a cursor to a socket. */
+#include "daemon/push.h"
+
+#include <stdbool.h>
+#include <sys/uio.h>
+
+#include "base/buf.h"
+#include "net/stream.h"
+#include "protocol/envelope.h"
+#include "session/feed.h"
+#include "store/segment.h"
+
+/* The events of segment s from `at` on, encoded, until `until` or about a slice. Returns how many.
+ */
+static uint64_t encode(const struct segment *s, size_t at, uint64_t seq, uint64_t until,
+    const struct push_encoding *enc, struct buf *out)
+{
+	uint64_t n = 0;
+
+	while (at < s->len && (!until || seq + n <= until) && out->len < PUSH_SLICE) {
+		struct str json;
+		size_t frame = envelope_frame(s->bytes + at, s->len - at, &json);
+
+		if (!frame)
+			break;
+		enc->put(enc->data, out, seq + n, json);
+		at += frame;
+		n++;
+	}
+	return n;
+}
+
+/* Of the encoded events from seq on, `sent` bytes were taken: where does that leave the cursor? */
+static void advance_encoded(struct cursor *c, const struct segment *s, size_t at, size_t sent,
+    const struct push_encoding *enc)
+{
+	static struct buf one;
+	uint64_t seq = c->next;
+
+	while (at < s->len) {
+		struct str json;
+		size_t frame = envelope_frame(s->bytes + at, s->len - at, &json);
+
+		buf_clear(&one);
+		enc->put(enc->data, &one, seq, json);
+		if (sent < one.len)
+			break;
+		sent -= one.len;
+		at += frame;
+		seq++;
+	}
+	if (one.cap > PUSH_SLICE)
+		buf_finish(&one);
+	cursor_advance(c, seq, sent);
+}
+
+static void advance_frames(struct cursor *c, const struct segment *s, size_t at, size_t sent)
+{
+	uint64_t seq = c->next;
+
+	if (at + sent == s->len) {
+		cursor_advance(c, s->last_seq + 1, 0);
+		return;
+	}
+	while (sent) {
+		struct str json;
+		size_t frame = envelope_frame(s->bytes + at, s->len - at, &json);
+
+		if (sent < frame)
+			break;
+		sent -= frame;
+		at += frame;
+		seq++;
+	}
+	cursor_advance(c, seq, sent);
+}
+
+/* One write. Returns bytes taken, 0 blocked, negative failed; *ret_all: everything offered was
+ * taken. */
+static ssize_t send_frames(
+    struct cursor *c, struct stream *stream, const struct segment *s, size_t at, bool *ret_all)
+{
+	struct iovec iov = {
+	    (void *)(uintptr_t)(s->bytes + at + c->offset), s->len - at - c->offset};
+	ssize_t n = stream_writev(stream, &iov, 1);
+
+	*ret_all = n == (ssize_t)iov.iov_len;
+	if (n > 0)
+		advance_frames(c, s, at, c->offset + (size_t)n);
+	return n;
+}
+
+static ssize_t send_encoded(struct cursor *c, struct stream *stream, const struct segment *s,
+    size_t at, uint64_t until, const struct push_encoding *enc, bool *ret_all)
+{
+	static struct buf out;
+	uint64_t count;
+	struct iovec iov;
+	ssize_t n;
+
+	buf_clear(&out);
+	count = encode(s, at, c->next, until, enc, &out);
+	iov = (struct iovec){out.p + c->offset, out.len - c->offset};
+	n = stream_writev(stream, &iov, 1);
+	*ret_all = n == (ssize_t)iov.iov_len;
+	if (*ret_all)
+		cursor_advance(c, c->next + count, 0);
+	else if (n > 0)
+		advance_encoded(c, s, at, c->offset + (size_t)n, enc);
+	if (out.cap > 2 * PUSH_SLICE)
+		buf_finish(&out);
+	return n;
+}
+
+enum push_result push_send(
+    struct cursor *c, struct stream *stream, const struct push_encoding *enc, uint64_t until)
+{
+	size_t total = 0;
+
+	for (;;) {
+		struct segment *s = NULL;
+		size_t at = 0;
+		bool all;
+		ssize_t n;
+
+		/* What was queued besides (a head, an ack) goes first. */
+		if (stream_queued(stream)) {
+			cursor_relax(c);
+			return PUSH_BLOCKED;
+		}
+		if (until && c->next > until)
+			return PUSH_END;
+		switch (cursor_next(c, &s, &at)) {
+		case CURSOR_DATA:
+			break;
+		case CURSOR_END:
+			return PUSH_END;
+		case CURSOR_WAIT:
+			return PUSH_WAIT;
+		case CURSOR_GONE:
+			return PUSH_GONE;
+		case CURSOR_BAD:
+			return PUSH_BAD;
+		}
+		n = enc ? send_encoded(c, stream, s, at, until, enc, &all)
+			: send_frames(c, stream, s, at, &all);
+		if (n < 0)
+			return PUSH_LOST;
+		if (!all) {
+			stream_want_write(stream);
+			cursor_relax(c);
+			return PUSH_BLOCKED;
+		}
+		total += (size_t)n;
+		if (total >= PUSH_SLICE) {
+			cursor_wake(c);
+			return PUSH_MORE;
+		}
+	}
+}

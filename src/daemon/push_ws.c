@@ -1,0 +1,658 @@
+/*
+ * Events and commands over WebSocket: GET /v3/ws. Events leave from cursors;
+ * acks, pongs and errors from one small control buffer, between events only.
+ */
+#include <inttypes.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/ids.h"
+#include "base/mem.h"
+#include "daemon/api.h"
+#include "daemon/conn.h"
+#include "daemon/push.h"
+#include "daemon/server.h"
+#include "net/http_conn.h"
+#include "net/stream.h"
+#include "protocol/envelope.h"
+#include "protocol/http.h"
+#include "protocol/requests.h"
+#include "protocol/ws.h"
+#include "session/core.h"
+#include "session/feed.h"
+#include "session/roster.h"
+#include "session/session.h"
+#include "store/segment.h"
+
+enum {
+	WS_PING_MS = 30000,
+	WS_PING_SPREAD_MS = 5000, /* so that ten thousand clients are not pinged at once */
+	WS_MISSED_PINGS = 2,	  /* unanswered: the peer is gone */
+	/* Acks and pongs not yet sent; past it the client is not read until it reads. */
+	WS_CONTROL_MAX = 4096,
+	WS_MAX_MESSAGE = REQUEST_MAX_BODY,
+	WS_SOCKET_BUFFER =
+	    256 * 1024, /* so that the kernel does not queue megabytes for a sleeper */
+};
+
+struct ws_client {
+	struct follower follower; /* of all sessions, when none was named */
+	struct conn *conn;	  /* NULL once the connection is gone and calls are out */
+	struct ws *ws;		  /* owned */
+	struct list cursors;	  /* struct ws_cursor, owned */
+	struct ws_cursor *cut;	  /* the one whose event is half sent, or NULL */
+	struct buf control;
+	char daemon_id[64]; /* the daemon id the client's cursor came from, "" unknown */
+	unsigned missed,
+	    calls; /* calls: commands whose answer is on its way; they hold the memory */
+	bool all, sync, closing, paused;
+};
+
+struct ws_cursor {
+	struct list link;
+	struct cursor cursor;
+	struct ws_client *client;
+	bool synced;   /* said, or not asked for */
+	bool checking; /* the event before next is read to compare its daemon id */
+};
+
+/* --- life --- */
+
+static void drop_cursor(struct ws_cursor *wc)
+{
+	if (wc->client->cut == wc)
+		wc->client->cut = NULL;
+	cursor_detach(&wc->cursor);
+	list_remove(&wc->link);
+	free(wc);
+}
+
+static void maybe_free(struct ws_client *client)
+{
+	if (client->conn || client->calls)
+		return;
+	ws_free(client->ws);
+	buf_finish(&client->control);
+	free(client);
+}
+
+/* The connection goes: no more events, commands under way are answered to nobody. */
+static void detach(struct ws_client *client)
+{
+	struct server *server = conn_server(client->conn);
+
+	while (!list_empty(&client->cursors))
+		drop_cursor(list_entry(client->cursors.next, struct ws_cursor, link));
+	if (client->all)
+		list_remove(&client->follower.link);
+	client->all = false;
+	server->subscribers--;
+	client->conn = NULL;
+}
+
+static struct stream *socket_of(struct ws_client *client)
+{
+	return http_conn_stream(conn_http(client->conn));
+}
+
+/* Send the control bytes if no event is half sent. */
+static void flush_control(struct ws_client *client)
+{
+	if (!client->conn || client->cut || !client->control.len)
+		return;
+	http_conn_send(conn_http(client->conn), client->control.p, client->control.len);
+	buf_finish(&client->control);
+}
+
+/* Say goodbye with code, after what is half sent when the peer takes it at once. */
+static void leave(struct ws_client *client, uint16_t code, const char *reason)
+{
+	struct conn *conn = client->conn;
+
+	if (!conn || client->closing)
+		return;
+	client->closing = true;
+	ws_put_close(client->ws, &client->control, code, reason);
+	/* Within a half sent event a close frame would be garbage: then the cut is the message. */
+	flush_control(client);
+	detach(client);
+	conn_finish(conn);
+	maybe_free(client);
+}
+
+/* --- events out --- */
+
+static void put_mark(
+    struct ws_client *client, const char *type, const char *name, const char *session, uint64_t seq)
+{
+	struct buf json = {0};
+
+	buf_addf(&json, "{\"type\":\"%s\",\"sessionId\":\"%s\",\"%s\":%" PRIu64 "}", type, session,
+	    name, seq);
+	ws_put_text(client->ws, &client->control, json.p, json.len);
+	buf_finish(&json);
+}
+
+/* The event before the cursor is at hand: was it written by the daemon the client saw it from? */
+static void check_origin(struct ws_cursor *wc, const struct segment *s, size_t at)
+{
+	struct ws_client *client = wc->client;
+	struct envelope_view view;
+	struct str json;
+	bool same = envelope_frame(s->bytes + at, s->len - at, &json) &&
+		    envelope_view(json, &view) && str_eq(view.daemon_id, client->daemon_id);
+
+	wc->checking = false;
+	if (same) {
+		cursor_advance(&wc->cursor, wc->cursor.next + 1, 0);
+		return;
+	}
+	if (client->sync)
+		put_mark(client, "resync", "lastSeq", session_id(wc->cursor.session),
+		    session_last_seq(wc->cursor.session));
+	cursor_advance(&wc->cursor, 1, 0);
+}
+
+static void on_end(struct ws_cursor *wc)
+{
+	struct ws_client *client = wc->client;
+
+	if (!wc->synced) {
+		wc->synced = true;
+		put_mark(
+		    client, "synced", "seq", session_id(wc->cursor.session), wc->cursor.next - 1);
+	}
+	flush_control(client);
+	/* A follower's cursor is made anew when the session says more. */
+	if (client->all)
+		drop_cursor(wc);
+}
+
+/* The half sent event is whole now: those who waited behind it go on. */
+static void wake_all(struct ws_client *client)
+{
+	list_each (l, &client->cursors) {
+		cursor_wake(&list_entry(l, struct ws_cursor, link)->cursor);
+	}
+}
+
+static void on_ready(struct cursor *cursor)
+{
+	struct ws_cursor *wc = list_entry(cursor, struct ws_cursor, cursor);
+	struct ws_client *client = wc->client;
+	struct segment *segment;
+	bool was_cut;
+	size_t at;
+
+	/* An event of another session is half sent: this one comes after it. */
+	if (client->cut && client->cut != wc)
+		return;
+	was_cut = client->cut == wc;
+	client->cut = cursor->offset ? wc : NULL;
+	if (wc->checking) {
+		switch (cursor_next(cursor, &segment, &at)) {
+		case CURSOR_DATA:
+			check_origin(wc, segment, at);
+			break;
+		case CURSOR_END:
+		case CURSOR_WAIT:
+			return;
+		case CURSOR_GONE:
+		case CURSOR_BAD:
+			break;
+		}
+	}
+	flush_control(client);
+	switch (push_send(cursor, socket_of(client), NULL, 0)) {
+	case PUSH_END:
+		client->cut = NULL;
+		on_end(wc);
+		break;
+	case PUSH_BLOCKED:
+	case PUSH_WAIT:
+	case PUSH_MORE:
+		client->cut = cursor->offset ? wc : NULL;
+		break;
+	case PUSH_GONE:
+		if (client->all)
+			drop_cursor(wc);
+		else
+			leave(client, WS_CLOSE_NO_SESSION, "the session was deleted");
+		return;
+	case PUSH_BAD:
+		leave(client, WS_CLOSE_INTERNAL, "the session's log cannot be read");
+		return;
+	case PUSH_LOST:
+		leave(client, WS_CLOSE_GOING_AWAY, "");
+		return;
+	}
+	if (was_cut && !client->cut)
+		wake_all(client);
+}
+
+static void on_writable(void *data)
+{
+	struct ws_client *client = data;
+
+	if (client->cut) {
+		cursor_wake(&client->cut->cursor);
+		return;
+	}
+	flush_control(client);
+	if (client->paused && client->control.len < WS_CONTROL_MAX) {
+		client->paused = false;
+		http_conn_read(conn_http(client->conn), true);
+	}
+	wake_all(client);
+}
+
+static void add_cursor(struct ws_client *client, struct session *s, uint64_t after)
+{
+	struct ws_cursor *wc = mem_zalloc(1, sizeof *wc);
+	uint64_t last = session_last_seq(s), next = after + 1;
+
+	wc->client = client;
+	wc->synced = !client->sync;
+	wc->cursor.on_ready = on_ready;
+	if (after > last) {
+		if (client->sync)
+			put_mark(client, "resync", "lastSeq", session_id(s), last);
+		next = 1;
+	} else if (after && client->daemon_id[0]) {
+		wc->checking = true;
+		next = after;
+	}
+	list_append(&client->cursors, &wc->link);
+	cursor_attach(&wc->cursor, s, next);
+}
+
+static void on_activity(struct follower *f, struct session *s, uint64_t from)
+{
+	struct ws_client *client = list_entry(f, struct ws_client, follower);
+	struct ws_cursor *wc;
+
+	list_each (l, &client->cursors) {
+		if (list_entry(l, struct ws_cursor, link)->cursor.session == s)
+			return;
+	}
+	wc = mem_zalloc(1, sizeof *wc);
+	wc->client = client;
+	wc->synced = true;
+	wc->cursor.on_ready = on_ready;
+	list_append(&client->cursors, &wc->link);
+	cursor_attach(&wc->cursor, s, from);
+}
+
+/* --- commands in --- */
+
+/* A command under way: holds the client's memory, and the parsed message for its strings. */
+struct command {
+	struct ws_client *client;
+	json_t *message; /* owned */
+	struct request_turn turn;
+	struct request_cancel cancel;
+	uint64_t after;
+	void (*act)(struct command *command, struct session *s);
+};
+
+static void say(struct ws_client *client, const struct buf *json)
+{
+	if (!client->conn || client->closing)
+		return;
+	ws_put_text(client->ws, &client->control, json->p, json->len);
+	flush_control(client);
+	if (client->control.len > WS_CONTROL_MAX && !client->paused) {
+		client->paused = true;
+		http_conn_read(conn_http(client->conn), false);
+		stream_want_write(socket_of(client));
+	}
+}
+
+static void say_error(
+    struct ws_client *client, enum api_error error, const char *sentence, const char *details)
+{
+	struct buf json = {0};
+
+	api_error_put(&json, error, sentence, details);
+	say(client, &json);
+	buf_finish(&json);
+}
+
+static void command_free(struct command *command)
+{
+	struct ws_client *client = command->client;
+
+	json_decref(command->message);
+	free(command);
+	client->calls--;
+	maybe_free(client);
+}
+
+static void on_submitted(void *data, const struct submit_result *r)
+{
+	struct command *command = data;
+	struct buf json = {0};
+
+	if (r->error != API_OK) {
+		say_error(command->client, r->error, r->sentence, NULL);
+	} else {
+		buf_addf(&json,
+		    "{\"type\":\"ack\",\"action\":\"turn.submit\",\"turnId\":\"%s\",\"queued\":"
+		    "%" PRIu64 "}",
+		    r->turn_id, r->queued);
+		say(command->client, &json);
+		buf_finish(&json);
+	}
+	command_free(command);
+}
+
+static void act_submit(struct command *command, struct session *s)
+{
+	session_submit(s, &command->turn, on_submitted, command);
+}
+
+static void on_cancelled(void *data, const struct cancel_result *r)
+{
+	struct command *command = data;
+	struct buf json = {0};
+
+	if (r->error != API_OK) {
+		say_error(command->client, r->error,
+		    "the cancel could not be stored; it is tried again", NULL);
+	} else {
+		buf_addf(&json,
+		    "{\"type\":\"ack\",\"action\":\"turn.cancel\",\"cancelled\":{"
+		    "\"cancelledQueued\":%" PRIu64 ",\"cancelledActive\":%s}}",
+		    r->queued, r->active ? "true" : "false");
+		say(command->client, &json);
+		buf_finish(&json);
+	}
+	command_free(command);
+}
+
+static void act_cancel(struct command *command, struct session *s)
+{
+	session_cancel(s, &command->cancel, on_cancelled, command);
+}
+
+static void act_resolve(struct command *command, struct session *s)
+{
+	say_error(command->client, API_NOT_FOUND, "there is no such permission request", NULL);
+	command_free(command);
+}
+
+static void act_subscribe(struct command *command, struct session *s)
+{
+	struct ws_client *client = command->client;
+
+	if (client->conn && !client->closing) {
+		list_each_safe (l, &client->cursors) {
+			struct ws_cursor *wc = list_entry(l, struct ws_cursor, link);
+
+			if (wc->cursor.session == s && wc != client->cut)
+				drop_cursor(wc);
+		}
+		if (!client->cut)
+			add_cursor(client, s, command->after);
+	}
+	command_free(command);
+}
+
+static void on_session(void *data, enum api_error error, struct session *s)
+{
+	struct command *command = data;
+
+	if (error != API_OK) {
+		say_error(command->client, error, "there is no such session", NULL);
+		command_free(command);
+		return;
+	}
+	command->act(command, s);
+}
+
+static void fail_problems(struct ws_client *client, struct problems *p)
+{
+	say_error(client, API_INVALID_REQUEST, p->first, buf_cstr(&p->details));
+	problems_finish(p);
+}
+
+/* Check the message and choose what it asks for. False: problems say why not. */
+static bool choose(struct command *command, const char *type, struct problems *p)
+{
+	const json_t *m = command->message;
+
+	if (strcmp(type, "turn.submit") == 0) {
+		command->act = act_submit;
+		return request_turn(m, &command->turn, p);
+	}
+	if (strcmp(type, "turn.cancel") == 0) {
+		command->act = act_cancel;
+		return request_cancel(m, &command->cancel, p);
+	}
+	if (strcmp(type, "permission.resolve") == 0) {
+		command->act = act_resolve;
+		return true;
+	}
+	if (strcmp(type, "hello") == 0) {
+		int64_t after = json_int(m, "afterSeq", 0);
+
+		command->act = act_subscribe;
+		command->after = after > 0 ? (uint64_t)after : 0;
+		return true;
+	}
+	problems_add(p, "type", "must be hello, turn.submit, turn.cancel or permission.resolve");
+	return false;
+}
+
+static void on_message(void *data, const char *p, size_t n)
+{
+	struct ws_client *client = data;
+	struct problems problems = {0};
+	struct command *command;
+	struct err err = {0};
+	json_t *message;
+	const char *session, *type;
+
+	if (client->closing)
+		return;
+	if (json_parse(p, n, &message, &err) != 0) {
+		problems_add(&problems, "message", err.text);
+		fail_problems(client, &problems);
+		return;
+	}
+	command = mem_zalloc(1, sizeof *command);
+	command->client = client;
+	command->message = message;
+	client->calls++;
+	type = json_cstr(message, "type", "");
+	session = json_cstr(message, "sessionId", "");
+	if (!choose(command, type, &problems)) {
+		fail_problems(client, &problems);
+		command_free(command);
+	} else if (command->act == act_subscribe &&
+		   (!session[0] || !json_object_get(message, "afterSeq"))) {
+		/* A hello that names no place in a log is only a greeting. */
+		command_free(command);
+	} else if (!session[0]) {
+		problems_add(&problems, "sessionId", "must name a session");
+		fail_problems(client, &problems);
+		command_free(command);
+	} else {
+		roster_get(conn_server(client->conn)->core, session, on_session, command);
+	}
+}
+
+static void on_raw(void *data, const char *p, size_t n)
+{
+	struct ws_client *client = data;
+	struct conn *conn;
+	int rc;
+
+	client->calls++;
+	rc = ws_feed(client->ws, p, n, &client->control);
+	client->missed = ws_heard(client->ws) ? 0 : client->missed;
+	client->calls--;
+	if (!client->conn) {
+		maybe_free(client);
+		return;
+	}
+	flush_control(client);
+	if (rc == 0)
+		return;
+	/* wslay has put the close frame that answers theirs. */
+	client->closing = true;
+	conn = client->conn;
+	detach(client);
+	conn_finish(conn);
+	maybe_free(client);
+}
+
+static void arm_ping(struct ws_client *client)
+{
+	unsigned spread;
+
+	ids_random(&spread, sizeof spread);
+	http_conn_timer(conn_http(client->conn), WS_PING_MS - spread % WS_PING_SPREAD_MS);
+}
+
+static void on_timer(void *data)
+{
+	struct ws_client *client = data;
+	struct conn *conn = client->conn;
+
+	if (ws_heard(client->ws))
+		client->missed = 0;
+	if (client->missed >= WS_MISSED_PINGS) {
+		detach(client);
+		conn_close(conn);
+		maybe_free(client);
+		return;
+	}
+	/*
+	 * A client whose socket is full is slow, not gone: a ping it cannot get is none
+	 * it missed.
+	 */
+	if (!client->cut && !stream_queued(socket_of(client))) {
+		ws_put_ping(client->ws, &client->control);
+		flush_control(client);
+		client->missed++;
+	}
+	arm_ping(client);
+}
+
+static void on_gone(void *data)
+{
+	struct ws_client *client = data;
+
+	detach(client);
+	maybe_free(client);
+}
+
+static void on_stop(void *data)
+{
+	leave(data, WS_CLOSE_GOING_AWAY, "the daemon stops");
+}
+
+static const struct conn_stream_ops stream_ops = {.on_raw = on_raw,
+    .on_writable = on_writable,
+    .on_timer = on_timer,
+    .on_gone = on_gone,
+    .on_stop = on_stop};
+
+/* --- opening --- */
+
+static void act_first(struct command *command, struct session *s)
+{
+	if (command->client->conn && !command->client->closing)
+		add_cursor(command->client, s, command->after);
+	command_free(command);
+}
+
+static void on_first_session(void *data, enum api_error error, struct session *s)
+{
+	struct command *command = data;
+
+	if (error == API_OK) {
+		act_first(command, s);
+		return;
+	}
+	say_error(command->client, error, "there is no such session", NULL);
+	leave(command->client, WS_CLOSE_NO_SESSION, "there is no such session");
+	command_free(command);
+}
+
+static void subscribe(
+    struct ws_client *client, struct core *core, const char *session, uint64_t after)
+{
+	struct command *command;
+
+	if (!session) {
+		client->all = true;
+		client->follower.on_activity = on_activity;
+		list_append(&core->followers, &client->follower.link);
+		return;
+	}
+	command = mem_zalloc(1, sizeof *command);
+	command->client = client;
+	command->after = after;
+	client->calls++;
+	roster_get(core, session, on_first_session, command);
+}
+
+static void send_handshake(struct conn *conn, struct str key)
+{
+	char accept[WS_ACCEPT_SIZE];
+	struct buf out = {0};
+
+	ws_accept(key.p, key.n, accept);
+	buf_addf(&out,
+	    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	    "Sec-WebSocket-Accept: %s\r\n\r\n",
+	    accept);
+	http_conn_send(conn_http(conn), out.p, out.len);
+	buf_finish(&out);
+}
+
+bool websocket_open(struct call *call)
+{
+	struct conn *conn = call->conn;
+	struct str key = conn_header(conn, "Sec-WebSocket-Key");
+	struct buf id = {0}, text = {0};
+	struct core *core = call->server->core;
+	struct ws_client *client;
+	uint64_t after = 0;
+	bool named;
+
+	if (key.n != WS_KEY_SIZE - 1 || !str_eq(conn_header(conn, "Sec-WebSocket-Version"), "13") ||
+	    !str_ieq(conn_header(conn, "Upgrade"), "websocket"))
+		return false;
+	if (call_query(call, "afterSeq", &text) &&
+	    !str_parse_u64((struct str){text.p, text.len}, INT64_MAX, &after)) {
+		buf_finish(&text);
+		return false;
+	}
+	client = mem_zalloc(1, sizeof *client);
+	list_init(&client->cursors);
+	client->conn = conn;
+	client->ws = ws_new(true, WS_MAX_MESSAGE, on_message, client);
+	client->sync =
+	    call_query(call, "sync", &text) && str_eq((struct str){text.p, text.len}, "1");
+	if (call_query(call, "daemonId", &text))
+		snprintf(client->daemon_id, sizeof client->daemon_id, "%s", buf_cstr(&text));
+	named = call_query(call, "sessionId", &id);
+	send_handshake(conn, key);
+	call_stream(call);
+	conn_set_stream(conn, &stream_ops, client);
+	conn_server(conn)->subscribers++;
+	arm_ping(client);
+	subscribe(client, core, named ? buf_cstr(&id) : NULL, after);
+	buf_finish(&id);
+	buf_finish(&text);
+	return true;
+}
+
+void api_websocket(struct call *call)
+{
+	call_fail(call, API_INVALID_REQUEST,
+	    "this route is a WebSocket: connect with Upgrade: websocket", NULL);
+}

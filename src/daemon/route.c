@@ -1,0 +1,159 @@
+/* The table of routes. */
+#include "daemon/route.h"
+
+#include "base/buf.h"
+#include "base/json.h"
+#include "daemon/api.h"
+#include "protocol/requests.h"
+#include "protocol/version.h"
+
+const struct route routes[] = {
+    {"GET", "/v3/health", ROUTE_OPEN, api_health, "Is the daemon well", 200},
+    {"GET", "/health", ROUTE_OPEN, api_health, "The same", 200},
+    {"GET", "/v3/health/stream", ROUTE_QUERY_TOKEN, api_health_stream,
+	"The same as server-sent events", 200},
+    {"GET", "/v3/metrics", 0, api_metrics, "Figures of the running daemon", 200},
+    {"GET", "/metrics", 0, api_prometheus, "The same for Prometheus", 200},
+    {"GET", "/v3/openapi.json", 0, api_openapi, "This document", 200},
+    {"GET", "/v3/sessions", 0, api_sessions_list, "Sessions, newest first (limit, before, q)", 200},
+    {"POST", "/v3/sessions", ROUTE_BODY, api_session_create, "Make a session", 201},
+    {"GET", "/v3/sessions/:id", 0, api_session_get, "A session with its messages", 200},
+    {"PATCH", "/v3/sessions/:id", ROUTE_BODY, api_session_patch, "Change title, model, metadata",
+	200},
+    {"DELETE", "/v3/sessions/:id", 0, api_session_delete, "Delete an idle session", 200},
+    {"POST", "/v3/sessions/:id/turns", ROUTE_BODY, api_turn_submit, "Submit a turn", 202},
+    {"POST", "/v3/sessions/:id/cancel", ROUTE_BODY, api_turn_cancel, "Cancel turns", 200},
+    {"GET", "/v3/sessions/:id/events", 0, api_events, "Events (afterSeq, limit, timeout)", 200},
+    {"GET", "/v3/sessions/:id/permissions", 0, api_permissions,
+	"Open permission requests of a session", 200},
+    {"GET", "/v3/permissions", 0, api_permissions, "Open permission requests of all sessions", 200},
+    {"POST", "/v3/sessions/:id/permission-requests/:rid/resolve", ROUTE_BODY,
+	api_permission_resolve, "Answer a permission request", 200},
+    {"POST", "/v3/sessions/:id/permissions/:rid", ROUTE_BODY, api_permission_resolve,
+	"The same under the published client's name", 200},
+    {"GET", "/v3/sse/events", ROUTE_QUERY_TOKEN, api_sse,
+	"Events as server-sent events (sessionId, afterSeq)", 200},
+    {"GET", "/v3/ws", ROUTE_QUERY_TOKEN | ROUTE_WEBSOCKET, api_websocket,
+	"Events and commands over WebSocket", 101},
+    {NULL, NULL, 0, NULL, NULL, 0},
+};
+
+/* Does path fit the pattern? A part that begins with : takes one segment of an id's characters. */
+static bool match(const char *pattern, struct str path, char *id, char *rid)
+{
+	struct str rest = str_of(pattern), want, have;
+
+	id[0] = rid[0] = '\0';
+	while (rest.n || path.n) {
+		rest = str_cut(rest, '/', &want);
+		path = str_cut(path, '/', &have);
+		if (want.n && want.p[0] == ':') {
+			char *to = want.n == 3 ? id : rid;
+
+			if (!request_id_ok(have))
+				return false;
+			memcpy(to, have.p, have.n);
+			to[have.n] = '\0';
+		} else if (want.n != have.n || (want.n && memcmp(want.p, have.p, want.n) != 0)) {
+			return false;
+		}
+		/* Both must end together: str_cut gives p NULL at the end. */
+		if (!rest.p != !path.p)
+			return false;
+	}
+	return true;
+}
+
+const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid,
+    enum api_error *ret_error, const char **ret_allow)
+{
+	static char allow[64];
+	size_t n = 0;
+
+	for (const struct route *r = routes; r->method; r++) {
+		if (!match(r->path, path, ret_id, ret_rid))
+			continue;
+		if (str_eq(method, r->method))
+			return r;
+		n +=
+		    (size_t)snprintf(allow + n, sizeof allow - n, "%s%s", n ? ", " : "", r->method);
+	}
+	*ret_error = n ? API_METHOD_NOT_ALLOWED : API_NOT_FOUND;
+	*ret_allow = allow;
+	return NULL;
+}
+
+/* "/v3/sessions/:id" as OpenAPI writes it: "/v3/sessions/{id}". */
+static void put_path(struct buf *out, const char *path)
+{
+	buf_addc(out, '"');
+	for (; *path; path++) {
+		if (*path != ':') {
+			buf_addc(out, *path);
+			continue;
+		}
+		buf_addc(out, '{');
+		while (path[1] && path[1] != '/')
+			buf_addc(out, *++path);
+		buf_addc(out, '}');
+	}
+	buf_addc(out, '"');
+}
+
+static void put_operation(struct buf *out, const struct route *r)
+{
+	bool id = strstr(r->path, ":id"), rid = strstr(r->path, ":rid");
+
+	buf_addc(out, '"');
+	for (const char *m = r->method; *m; m++)
+		buf_addc(out, (char)(*m | 0x20));
+	buf_adds(out, "\":{\"summary\":");
+	json_put_cstr(out, r->summary);
+	if (id || rid) {
+		buf_adds(out,
+		    ",\"parameters\":[{\"name\":\"id\",\"in\":\"path\",\"required\":true,"
+		    "\"schema\":{\"type\":\"string\",\"pattern\":\"^[a-zA-Z0-9_-]{1,64}$\"}}");
+		if (rid)
+			buf_adds(out, ",{\"name\":\"rid\",\"in\":\"path\",\"required\":true,"
+				      "\"schema\":{\"type\":\"string\"}}");
+		buf_addc(out, ']');
+	}
+	if (r->flags & ROUTE_BODY)
+		buf_adds(out, ",\"requestBody\":{\"content\":{\"application/"
+			      "json\":{\"schema\":{\"type\":\"object\"}}}}");
+	if (r->flags & ROUTE_OPEN)
+		buf_adds(out, ",\"security\":[]");
+	buf_addf(out,
+	    ",\"responses\":{\"%d\":{\"description\":\"Success\"},"
+	    "\"default\":{\"$ref\":\"#/components/responses/Error\"}}}",
+	    r->status);
+}
+
+void route_put_openapi(struct buf *out)
+{
+	buf_adds(out,
+	    "{\"openapi\":\"3.1.0\",\"info\":{\"title\":\"opta daemon\",\"version\":\"" OPTA_VERSION
+	    "\"},"
+	    "\"security\":[{\"token\":[]}],\"paths\":{");
+	for (const struct route *r = routes; r->method; r++) {
+		/* Rows of one path stand together in the table. */
+		bool again = r != routes && strcmp(r->path, r[-1].path) == 0;
+
+		if (!again) {
+			buf_adds(out, r == routes ? "" : "},");
+			put_path(out, r->path);
+			buf_adds(out, ":{");
+		} else {
+			buf_addc(out, ',');
+		}
+		put_operation(out, r);
+	}
+	buf_adds(out, "}},\"components\":{\"securitySchemes\":{\"token\":{\"type\":\"http\","
+		      "\"scheme\":\"bearer\"}},"
+		      "\"responses\":{\"Error\":{\"description\":\"What went "
+		      "wrong\",\"content\":{\"application/json\":"
+		      "{\"schema\":{\"type\":\"object\",\"required\":[\"error\",\"code\","
+		      "\"details\"],\"properties\":{"
+		      "\"error\":{\"type\":\"string\"},\"code\":{\"type\":\"string\"},\"details\":{"
+		      "\"type\":\"array\"}}}}}}}}}");
+}

@@ -1,0 +1,60 @@
+#ifndef DAEMON_SERVER_H
+#define DAEMON_SERVER_H
+
+/*
+ * What all connections share: the core, who may talk, who is connected.
+ * Loop thread only.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "daemon/auth.h"
+
+struct config;
+struct core;
+struct listener;
+struct uv_loop_s;
+struct buf;
+
+enum {
+	/* Connections at once; WebSockets are cheap, the rest are short. Bounded further by
+	   descriptors. */
+	SERVER_MAX_CONNS = 16384,
+	/* Of those, ones that have not yet shown a token: a flood of strangers leaves room for
+	   friends. */
+	SERVER_MAX_STRANGERS = 512,
+};
+
+struct server {
+	struct uv_loop_s *loop;
+	struct core *core;	     /* borrowed */
+	const struct config *config; /* borrowed */
+	struct listener *listener;   /* owned */
+	struct auth auth;
+	const char *daemon_id; /* borrowed */
+	uint64_t started_us;   /* monotonic */
+	struct list conns;     /* struct conn */
+	unsigned conn_count, stranger_count;
+	unsigned max_conns;   /* SERVER_MAX_CONNS or what descriptors allow */
+	unsigned subscribers; /* WebSocket and SSE clients of events */
+	uint64_t requests;    /* heads accepted since the start: ingressSeq */
+	bool stopping;
+};
+
+/* Begin to serve on an opened listener's connections; fields above are set by the caller, the rest
+ * zero. */
+void server_init(struct server *s);
+
+/* A connection was accepted. A listener_accept_cb; data is the server. */
+void server_on_accept(void *server, int fd);
+
+/* Take no more connections; WebSockets are closed with 1001, others when their answer is out. */
+void server_stop(struct server *s);
+
+/* Append {"status":…} of /v3/health, or the object of "runtime" alone. */
+void server_put_health(struct server *s, struct buf *out);
+void server_put_runtime(struct server *s, struct buf *out);
+
+#endif

@@ -1,0 +1,26 @@
+/* The daemon's main. Users type `opta daemon …`, which runs this. */
+#include "base/str.h"
+#include "daemon/daemon.h"
+
+int main(int argc, char **argv)
+{
+	struct daemon_opts opts = {.ready_fd = -1};
+	uint64_t fd;
+
+	if (argc < 2 || strcmp(argv[1], "run") != 0)
+		goto usage;
+	for (int i = 2; i < argc; i++) {
+		if (strcmp(argv[i], "--foreground") == 0)
+			opts.foreground = 1;
+		else if (strcmp(argv[i], "--ready-fd") == 0 && i + 1 < argc &&
+			 str_parse_u64(str_of(argv[++i]), 65535, &fd))
+			opts.ready_fd = (int)fd;
+		else
+			goto usage;
+	}
+	return daemon_run(&opts);
+usage:
+	fprintf(stderr,
+	    "optad is opta's daemon; start it with `opta daemon start` or `opta daemon run`\n");
+	return 2;
+}
