@@ -1,0 +1,230 @@
+/* Finding and asking the daemon. */
+#include "cli/client.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <uv.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "base/os.h"
+#include "cli/launch.h"
+#include "net/http_client.h"
+
+enum {
+	CLIENT_MAX_STATE = 64 * 1024,	      /* bytes of state.json */
+	CLIENT_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of one answer */
+	CLIENT_STATE_MS = 3000,		      /* for the daemon to write its state again */
+	CLIENT_CONNECT_MS = 5000,
+};
+
+/* The pid written into a lock file, if that very process still lives. 0: none. */
+static pid_t live_owner(const char *lock)
+{
+	struct buf text = {0};
+	uint64_t start = 0;
+	int pid = 0;
+
+	if (file_read(lock, 256, &text, NULL) == 0 &&
+	    sscanf(buf_cstr(&text), "%d %" SCNu64, &pid, &start) == 2 &&
+	    os_process_start(pid) != start)
+		pid = 0;
+	buf_finish(&text);
+	return start ? pid : 0;
+}
+
+/* Fill c from state.json. False when it is missing, damaged or of another process. */
+static bool read_state(struct client *c, pid_t owner)
+{
+	struct buf text = {0};
+	json_t *root = NULL;
+	const char *host;
+	bool ok = false;
+
+	if (file_read(c->paths.state, CLIENT_MAX_STATE, &text, NULL) == 0 &&
+	    json_parse(text.p, text.len, &root, NULL) == 0 && json_is_object(root)) {
+		host = json_cstr(root, "host", "127.0.0.1");
+		/* Listening on every interface: we are on this machine. */
+		if (strcmp(host, "0.0.0.0") == 0)
+			host = "127.0.0.1";
+		else if (strcmp(host, "::") == 0)
+			host = "::1";
+		c->pid = (pid_t)json_int(root, "pid", 0);
+		c->port = (int)json_int(root, "port", 0);
+		snprintf(c->host, sizeof c->host, "%s", host);
+		snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
+		/* A token with a line end would forge a header. */
+		ok = c->pid == owner && c->port > 0 && c->port < 65536 && c->token[0] &&
+		     !strpbrk(c->token, "\r\n");
+	}
+	json_decref(root);
+	buf_finish(&text);
+	return ok;
+}
+
+enum client_found client_find(struct client *c)
+{
+	pid_t owner = live_owner(c->paths.sessions_lock);
+	uint64_t deadline;
+
+	if (!owner)
+		return CLIENT_STOPPED;
+	if (read_state(c, owner))
+		return CLIENT_RUNNING;
+	c->pid = owner;
+	/* It lives and its state is lost: it writes the file again when told to. */
+	if (kill(owner, SIGHUP) != 0)
+		return CLIENT_LOST;
+	deadline = clock_mono_us() + CLIENT_STATE_MS * 1000ull;
+	while (clock_mono_us() < deadline) {
+		if (read_state(c, owner))
+			return CLIENT_RUNNING;
+		if (live_owner(c->paths.sessions_lock) != owner)
+			return client_find(c);
+		poll(NULL, 0, 5);
+	}
+	c->pid = owner;
+	return CLIENT_LOST;
+}
+
+int client_start(struct client *c, bool *ret_started, struct err *reterr)
+{
+	int rc;
+
+	*ret_started = false;
+	switch (client_find(c)) {
+	case CLIENT_RUNNING:
+		return 0;
+	case CLIENT_LOST:
+		break;
+	case CLIENT_STOPPED:
+		rc = launch_daemon(&c->paths, ret_started, reterr);
+		if (rc != 0)
+			return rc;
+		if (client_find(c) == CLIENT_RUNNING)
+			return 0;
+		break;
+	}
+	return err_set(reterr, ERR_TIMEOUT,
+	    "a daemon (pid %d) runs but does not write %s: `opta daemon stop` ends it", (int)c->pid,
+	    c->paths.state);
+}
+
+int client_open(struct client *c, struct err *reterr)
+{
+	bool started;
+	int rc = paths_init(&c->paths, reterr);
+
+	return rc ? rc : client_start(c, &started, reterr);
+}
+
+void client_put_auth(const struct client *c, struct buf *headers)
+{
+	buf_addf(headers, "Authorization: Bearer %s\r\n", c->token);
+}
+
+/* One request on a loop of its own. */
+struct request {
+	uv_timer_t timer;
+	struct http_call *call; /* NULL when it ended */
+	struct buf *out;
+	struct err err;
+	int status;
+	bool timed_out, too_large;
+};
+
+static bool on_head(void *data, int status, const struct http_parser *parser)
+{
+	struct request *r = data;
+
+	r->status = status;
+	return status != 101;
+}
+
+static void on_body(void *data, const char *p, size_t n)
+{
+	struct request *r = data;
+
+	if (r->out->len + n > CLIENT_MAX_ANSWER)
+		r->too_large = true;
+	else
+		buf_add(r->out, p, n);
+}
+
+static void on_done(void *data, const struct err *err, bool sent)
+{
+	struct request *r = data;
+
+	r->call = NULL;
+	r->err = *err;
+	uv_close((uv_handle_t *)&r->timer, NULL);
+}
+
+static void on_timeout(uv_timer_t *timer)
+{
+	struct request *r = timer->data;
+
+	http_call_cancel(r->call);
+	r->timed_out = true;
+	uv_close((uv_handle_t *)timer, NULL);
+}
+
+int client_request(const struct client *c, const char *method, const char *target, const char *body,
+    int ms, struct buf *out, struct err *reterr)
+{
+	struct request r = {.out = out};
+	struct buf headers = {0};
+	uv_loop_t loop;
+
+	client_put_auth(c, &headers);
+	if (body)
+		buf_adds(&headers, "Content-Type: application/json\r\n");
+	buf_adds(&headers, "Connection: close\r\n");
+	uv_loop_init(&loop);
+	uv_timer_init(&loop, &r.timer);
+	r.timer.data = &r;
+	uv_timer_start(&r.timer, on_timeout, (uint64_t)ms, 0);
+	r.call = http_call_start(&loop, &(struct http_call_opts){.host = c->host,
+					    .port = c->port,
+					    .method = method,
+					    .target = target,
+					    .headers = buf_cstr(&headers),
+					    .body = body,
+					    .body_len = body ? strlen(body) : 0,
+					    .connect_ms = CLIENT_CONNECT_MS,
+					    .on_head = on_head,
+					    .on_body = on_body,
+					    .on_done = on_done,
+					    .data = &r});
+	uv_run(&loop, UV_RUN_DEFAULT);
+	uv_loop_close(&loop);
+	buf_finish(&headers);
+	if (r.timed_out)
+		return err_set(reterr, ERR_TIMEOUT,
+		    "the daemon (pid %d, port %d) did not answer within %.1f s", (int)c->pid,
+		    c->port, ms / 1000.0);
+	if (r.too_large)
+		return err_set(reterr, ERR_LIMIT, "the daemon's answer is larger than %d bytes",
+		    CLIENT_MAX_ANSWER);
+	if (r.err.code != 0)
+		return err_set(reterr, r.err.code, "cannot talk to the daemon on port %d: %s",
+		    c->port, r.err.text);
+	return r.status;
+}
+
+void client_error_text(const struct buf *out, char *text, size_t size)
+{
+	json_t *root = NULL;
+
+	if (json_parse(out->p, out->len, &root, NULL) == 0)
+		snprintf(text, size, "%s",
+		    json_cstr(root, "error", json_cstr(root, "message", "unknown error")));
+	else
+		snprintf(text, size, "%.*s", (int)(out->len < 200 ? out->len : 200),
+		    out->len ? out->p : "");
+	json_decref(root);
+}

@@ -1,0 +1,62 @@
+#ifndef CLI_CLIENT_H
+#define CLI_CLIENT_H
+
+/*
+ * The daemon as the command line meets it: finding it, starting it, asking it.
+ * These block until the answer is there; each runs a small loop of its own.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/paths.h"
+
+struct err;
+
+/* Where the running daemon is and what proves we may talk to it. */
+struct client {
+	struct paths paths;
+	pid_t pid;
+	char host[256]; /* to connect to */
+	int port;
+	char token[128];
+};
+
+/* What state.json says of a daemon that is not running; exit codes aside. */
+enum client_found {
+	CLIENT_RUNNING, /* c is filled */
+	CLIENT_STOPPED, /* no daemon */
+	CLIENT_LOST,	/* one holds the lock (c->pid) and does not say where it is */
+};
+
+/*
+ * Find the daemon that owns c->paths (set). A lost state.json is asked for by
+ * SIGHUP and waited for. Never starts one.
+ */
+enum client_found client_find(struct client *c);
+
+/*
+ * Find the daemon or start it, waiting for it to be ready. *ret_started: by us.
+ * 0, or a code with the reason.
+ */
+int client_start(struct client *c, bool *ret_started, struct err *reterr);
+
+/* Fill c->paths and client_start. The one line for commands that need the daemon. */
+int client_open(struct client *c, struct err *reterr);
+
+/*
+ * One request. body may be NULL. Appends the answer's body to out; returns the
+ * HTTP status, or a negative code when there was no answer within ms.
+ */
+int client_request(const struct client *c, const char *method, const char *target, const char *body,
+    int ms, struct buf *out, struct err *reterr);
+
+/* The sentence of an error body, or the body itself when it has none. Valid until out changes. */
+void client_error_text(const struct buf *out, char *text, size_t size);
+
+/* The bearer header line. */
+void client_put_auth(const struct client *c, struct buf *headers);
+
+#endif

@@ -1,0 +1,95 @@
+/* opta chat: a plain line loop. */
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/term.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signum)
+{
+	interrupted = 1;
+}
+
+/* Between turns Ctrl+C must break the read, not the program. */
+static void catch_interrupt(void)
+{
+	struct sigaction act = {.sa_handler = on_interrupt};
+
+	sigemptyset(&act.sa_mask);
+	sigaction(SIGINT, &act, NULL);
+	interrupted = 0;
+}
+
+int cmd_chat(int argc, char **argv)
+{
+	struct ask_opts opts = {.mode = "chat"};
+	const char *model = NULL;
+	struct client c = {0};
+	char id[72], *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	struct err err;
+	int rc = EXIT_DONE;
+	bool person = isatty(STDIN_FILENO);
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
+			model = argv[++i];
+		else if (strcmp(argv[i], "--session") == 0 && i + 1 < argc)
+			opts.session = argv[++i];
+		else
+			return cmd_usage(
+			    "chat", "chat has no option \"%s\", or its value is missing", argv[i]);
+	}
+	if (client_open(&c, &err) != 0)
+		return cmd_error("%s", err.text);
+	if (!opts.session) {
+		if (ask_new_session(&c, model, id, &err) != 0)
+			return cmd_error("%s", err.text);
+		opts.session = id;
+	}
+	if (person)
+		term_note("session %s; Ctrl+C cancels the answer, Ctrl+D leaves", opts.session);
+	for (;;) {
+		struct str words;
+
+		catch_interrupt();
+		if (person)
+			fputs("> ", stderr);
+		errno = 0;
+		n = getline(&line, &cap, stdin);
+		if (n < 0 && errno == EINTR && interrupted) {
+			clearerr(stdin);
+			fputc('\n', stderr);
+			continue;
+		}
+		if (n < 0)
+			break;
+		words = str_trim((struct str){line, (size_t)n});
+		if (!words.n)
+			continue;
+		if (str_eq(words, "/quit") || str_eq(words, "/exit"))
+			break;
+		if (str_utf8_valid(words.p, words.n) != words.n) {
+			cmd_error("that line is not UTF-8 text");
+			continue;
+		}
+		opts.content = words.p;
+		opts.content_len = words.n;
+		rc = ask_run(&c, &opts);
+	}
+	free(line);
+	if (person)
+		fputc('\n', stderr);
+	/* A person sees each error as it happens; a script wants to know of the last. */
+	return person ? EXIT_DONE : rc;
+}

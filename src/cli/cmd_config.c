@@ -1,0 +1,98 @@
+/* opta config list|get|set|unset */
+#include <signal.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+
+static void list_one(const struct config *c, const char *name, const struct config_key *k)
+{
+	struct buf value = {0};
+
+	config_show(c, name, &value);
+	if (k->secret && value.len) {
+		buf_clear(&value);
+		buf_adds(&value, "(set)");
+	}
+	printf("%-30s %-24s %s%s\n", name, value.len ? buf_cstr(&value) : "-",
+	    config_is_set(c, name) ? "* " : "  ", k->help);
+	buf_finish(&value);
+}
+
+static int list(const struct config *c)
+{
+	for (const struct config_key *k = config_keys; k->name; k++)
+		list_one(c, k->name, k);
+	printf("\n* set in config.json; the others are defaults\n");
+	return EXIT_DONE;
+}
+
+static int get(const struct config *c, const char *name)
+{
+	const char *nearest = NULL;
+	struct buf value = {0};
+
+	if (!config_find(name, &nearest)) {
+		if (nearest)
+			return cmd_error(
+			    "there is no setting \"%s\"; did you mean %s?", name, nearest);
+		return cmd_error(
+		    "there is no setting \"%s\"; `opta config list` names them all", name);
+	}
+	config_show(c, name, &value);
+	printf("%s\n", buf_cstr(&value));
+	buf_finish(&value);
+	return EXIT_DONE;
+}
+
+/* Write the file; a running daemon reads it again. */
+static int save(const struct paths *paths, const struct config *c)
+{
+	struct client client = {.paths = *paths};
+	struct buf text = {0};
+	struct err err;
+	int rc = file_make_dir(paths->home, &err);
+
+	config_write(c, &text);
+	if (rc == 0)
+		rc = file_replace(paths->home, "config.json", text.p, text.len, 0600, &err);
+	buf_finish(&text);
+	if (rc != 0)
+		return cmd_error("%s", err.text);
+	if (client_find(&client) == CLIENT_RUNNING)
+		kill(client.pid, SIGHUP);
+	return EXIT_DONE;
+}
+
+int cmd_config(int argc, char **argv)
+{
+	const char *verb = argc > 1 ? argv[1] : "";
+	struct config *c = NULL;
+	struct paths paths;
+	struct err err;
+	int rc;
+
+	if (!((strcmp(verb, "list") == 0 && argc == 2) || (strcmp(verb, "get") == 0 && argc == 3) ||
+		(strcmp(verb, "set") == 0 && argc == 4) ||
+		(strcmp(verb, "unset") == 0 && argc == 3)))
+		return cmd_usage(
+		    "config", "expected config list, get KEY, set KEY VALUE or unset KEY");
+	if (paths_init(&paths, &err) != 0 || config_load(paths.config, &c, &err) != 0)
+		return cmd_error("%s", err.text);
+	if (verb[0] == 'l') {
+		rc = list(c);
+	} else if (verb[0] == 'g') {
+		rc = get(c, argv[2]);
+	} else {
+		if (verb[0] == 's')
+			rc = config_set(c, argv[2], argv[3], &err);
+		else
+			rc = config_unset(c, argv[2], &err);
+		rc = rc == 0 ? save(&paths, c) : cmd_error("%s", err.text);
+	}
+	config_free(c);
+	return rc;
+}

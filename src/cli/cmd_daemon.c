@@ -1,0 +1,223 @@
+/* opta daemon start|stop|restart|status|run|logs */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/os.h"
+#include "base/str.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+#include "cli/launch.h"
+#include "cli/tail.h"
+
+enum {
+	STATUS_MS = 3000,     /* for a daemon to say how it is */
+	STOP_SPARE_MS = 5000, /* beyond its own grace */
+};
+
+static int open_paths(struct client *c)
+{
+	struct err err;
+
+	*c = (struct client){0};
+	return paths_init(&c->paths, &err) == 0 ? EXIT_DONE : cmd_error("%s", err.text);
+}
+
+static int do_start(int argc, char **argv)
+{
+	struct client c;
+	struct err err;
+	bool started;
+
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	if (client_start(&c, &started, &err) != 0)
+		return cmd_error("%s", err.text);
+	printf("daemon  %s   pid=%d   port=%d\n", started ? "started" : "already running",
+	    (int)c.pid, c.port);
+	return EXIT_DONE;
+}
+
+/* "3s", "14m", "2h5m", "3d4h" */
+static void format_uptime(int64_t s, char *out, size_t size)
+{
+	if (s < 60)
+		snprintf(out, size, "%" PRId64 "s", s);
+	else if (s < 3600)
+		snprintf(out, size, "%" PRId64 "m", s / 60);
+	else if (s < 86400)
+		snprintf(out, size, "%" PRId64 "h%" PRId64 "m", s / 3600, s / 60 % 60);
+	else
+		snprintf(out, size, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
+}
+
+static int print_health(const struct client *c)
+{
+	struct buf out = {0};
+	struct err err;
+	json_t *root = NULL;
+	char uptime[32];
+	int status = client_request(c, "GET", "/v3/health", NULL, STATUS_MS, &out, &err);
+
+	if (status != 200 || json_parse(out.p, out.len, &root, &err) != 0) {
+		buf_finish(&out);
+		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
+		return EXIT_ERROR;
+	}
+	format_uptime(json_int(root, "uptime", 0), uptime, sizeof uptime);
+	printf("daemon  running   pid=%d   port=%d   sessions=%" PRId64 "   uptime=%s\n",
+	    (int)c->pid, c->port, json_int(json_object_get(root, "runtime"), "sessionCount", 0),
+	    uptime);
+	json_decref(root);
+	buf_finish(&out);
+	return EXIT_DONE;
+}
+
+static int do_status(int argc, char **argv)
+{
+	struct client c;
+
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	switch (client_find(&c)) {
+	case CLIENT_RUNNING:
+		return print_health(&c);
+	case CLIENT_LOST:
+		printf("daemon  not answering   pid=%d\n", (int)c.pid);
+		return EXIT_ERROR;
+	case CLIENT_STOPPED:
+		break;
+	}
+	printf("daemon  stopped\n");
+	return EXIT_STOPPED;
+}
+
+/* End the daemon that client_find found. */
+static int end_daemon(const struct client *c)
+{
+	struct config *config = NULL;
+	int64_t grace = 5000;
+
+	if (config_load(c->paths.config, &config, NULL) == 0)
+		grace = config_int(config, "daemon.shutdownGraceMs");
+	config_free(config);
+	if (kill(c->pid, SIGTERM) != 0 && errno != ESRCH)
+		return cmd_error(
+		    "cannot stop the daemon (pid %d): %s", (int)c->pid, strerror(errno));
+	if (!os_process_wait_gone(c->pid, (int)grace + STOP_SPARE_MS))
+		return cmd_error("the daemon (pid %d) did not stop within %" PRId64
+				 " s: kill %d ends it at once",
+		    (int)c->pid, (grace + STOP_SPARE_MS) / 1000, (int)c->pid);
+	return EXIT_DONE;
+}
+
+static int do_stop(int argc, char **argv)
+{
+	struct client c;
+	int rc;
+
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	if (client_find(&c) == CLIENT_STOPPED) {
+		printf("daemon  not running\n");
+		return EXIT_DONE;
+	}
+	rc = end_daemon(&c);
+	if (rc == EXIT_DONE)
+		printf("daemon  stopped   pid=%d\n", (int)c.pid);
+	return rc;
+}
+
+static int do_restart(int argc, char **argv)
+{
+	struct client c;
+	int rc;
+
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	if (client_find(&c) != CLIENT_STOPPED) {
+		rc = end_daemon(&c);
+		if (rc != EXIT_DONE)
+			return rc;
+	}
+	rc = do_start(argc, argv);
+	if (rc == EXIT_DONE)
+		printf("the token changed: clients read it again from %s\n", c.paths.state);
+	return rc;
+}
+
+static int do_run(int argc, char **argv)
+{
+	char optad[4096];
+	struct err err;
+
+	if (launch_find_optad(optad, sizeof optad, &err) != 0)
+		return cmd_error("%s", err.text);
+	execl(optad, "optad", "run", "--foreground", (char *)NULL);
+	return cmd_error("cannot run %s: %s", optad, strerror(errno));
+}
+
+static int do_logs(int argc, char **argv)
+{
+	struct tail_opts opts = {.follow = true};
+	bool follow = false;
+	struct client c;
+	uint64_t n;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--follow") == 0 || strcmp(argv[i], "-f") == 0) {
+			follow = true;
+		} else if ((strcmp(argv[i], "--lines") == 0 || strcmp(argv[i], "-n") == 0) &&
+			   i + 1 < argc && str_parse_u64(str_of(argv[i + 1]), 1000000, &n)) {
+			opts.lines = (size_t)n;
+			opts.follow = false;
+			i++;
+		} else {
+			return cmd_usage("daemon",
+			    "daemon logs takes --lines N and --follow, not \"%s\"", argv[i]);
+		}
+	}
+	opts.follow |= follow;
+	if (opts.follow && !opts.lines)
+		opts.lines = TAIL_FIRST_LINES;
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	return tail_file(c.paths.log, &opts);
+}
+
+int cmd_daemon(int argc, char **argv)
+{
+	static const struct {
+		const char *name;
+		int (*run)(int argc, char **argv);
+		bool options;
+	} verbs[] = {
+	    {"start", do_start, false},
+	    {"stop", do_stop, false},
+	    {"restart", do_restart, false},
+	    {"status", do_status, false},
+	    {"run", do_run, false},
+	    {"logs", do_logs, true},
+	};
+
+	if (argc < 2)
+		return cmd_usage(
+		    "daemon", "daemon needs one of start, stop, restart, status, run, logs");
+	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
+		if (strcmp(verbs[i].name, argv[1]) != 0)
+			continue;
+		if (argc > 2 && !verbs[i].options)
+			return cmd_usage(
+			    "daemon", "daemon %s takes no arguments, not \"%s\"", argv[1], argv[2]);
+		return verbs[i].run(argc - 1, argv + 1);
+	}
+	return cmd_usage("daemon",
+	    "daemon has no \"%s\": expected start, stop, restart, status, run or logs", argv[1]);
+}

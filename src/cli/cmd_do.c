@@ -1,0 +1,93 @@
+/* opta do "…": ask once, stream the answer. */
+#include <errno.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "cli/ask.h"
+#include "cli/client.h"
+#include "cli/cmd.h"
+
+/* What may be piped in: the daemon takes 10 MiB of JSON. */
+enum { DO_MAX_STDIN = 8 * 1024 * 1024 };
+
+/* Is something piped in? A terminal, /dev/null and an inherited socket are not. */
+static bool has_piped_input(void)
+{
+	struct stat st;
+
+	return fstat(STDIN_FILENO, &st) == 0 && (S_ISFIFO(st.st_mode) || S_ISREG(st.st_mode));
+}
+
+static int read_stdin(struct buf *out)
+{
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buf_reserve(out, 65536), 65536)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cmd_error("cannot read standard input: %s", strerror(errno));
+		out->len += (size_t)n;
+		if (out->len > DO_MAX_STDIN)
+			return cmd_error("more than 8 MiB was piped in: give the model less");
+	}
+	if (str_utf8_valid(out->p, out->len) != out->len)
+		return cmd_error("what was piped in is not UTF-8 text");
+	return EXIT_DONE;
+}
+
+int cmd_do(int argc, char **argv)
+{
+	struct ask_opts opts = {.mode = "do"};
+	struct buf content = {0}, piped = {0};
+	const char *model = NULL;
+	struct client c = {0};
+	char id[72];
+	struct err err;
+	int rc;
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			opts.json = true;
+		} else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc) {
+			model = argv[++i];
+		} else if (strcmp(argv[i], "--session") == 0 && i + 1 < argc) {
+			opts.session = argv[++i];
+		} else if (strcmp(argv[i], "--") == 0) {
+			while (++i < argc)
+				buf_addf(&content, "%s%s", content.len ? " " : "", argv[i]);
+		} else if (strncmp(argv[i], "--", 2) == 0) {
+			return cmd_usage(
+			    "do", "do has no option \"%s\", or its value is missing", argv[i]);
+		} else {
+			buf_addf(&content, "%s%s", content.len ? " " : "", argv[i]);
+		}
+	}
+	if (has_piped_input() && read_stdin(&piped) != EXIT_DONE)
+		return EXIT_ERROR;
+	if (!content.len && !piped.len)
+		return cmd_usage("do", "do needs the words of what to do");
+	if (str_utf8_valid(content.p, content.len) != content.len)
+		return cmd_usage("do", "the words are not UTF-8 text");
+	if (content.len && piped.len)
+		buf_adds(&content, "\n\n");
+	buf_add(&content, piped.p, piped.len);
+	if (client_open(&c, &err) != 0) {
+		rc = cmd_error("%s", err.text);
+	} else if (!opts.session && ask_new_session(&c, model, id, &err) != 0) {
+		rc = cmd_error("%s", err.text);
+	} else {
+		if (!opts.session)
+			opts.session = id;
+		opts.content = buf_cstr(&content);
+		opts.content_len = content.len;
+		rc = ask_run(&c, &opts);
+	}
+	buf_finish(&content);
+	buf_finish(&piped);
+	return rc;
+}

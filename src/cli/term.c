@@ -1,0 +1,92 @@
+/* What a person sees. */
+#include "cli/term.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+
+/* The answer's last byte was no line end. */
+static bool line_open;
+
+static bool is_terminal(int fd)
+{
+	static int known[3] = {-1, -1, -1};
+
+	if (known[fd] < 0)
+		known[fd] = isatty(fd);
+	return known[fd] == 1;
+}
+
+/* Copy with control characters shown as their Unicode pictures, C1 controls (C2 80 … C2 9F) as
+ * U+FFFD. */
+static void put_harmless(struct buf *out, const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7F && c != 0xC2)) {
+			buf_addc(out, (char)c);
+		} else if (c == 0xC2 && i + 1 < n && (unsigned char)p[i + 1] < 0xA0) {
+			buf_adds(out, "\xEF\xBF\xBD");
+			i++;
+		} else if (c == 0xC2) {
+			buf_addc(out, (char)c);
+		} else if (c != '\r') {
+			buf_addc(out, (char)0xE2);
+			buf_addc(out, (char)0x90);
+			buf_addc(out, (char)(c == 0x7F ? 0xA1 : 0x80 + c));
+		}
+	}
+}
+
+void term_put_text(const char *p, size_t n)
+{
+	struct buf safe = {0};
+
+	if (!n)
+		return;
+	line_open = p[n - 1] != '\n';
+	if (is_terminal(STDOUT_FILENO)) {
+		put_harmless(&safe, p, n);
+		fwrite(safe.p, 1, safe.len, stdout);
+		buf_finish(&safe);
+	} else {
+		fwrite(p, 1, n, stdout);
+	}
+	fflush(stdout);
+}
+
+void term_end_line(void)
+{
+	if (line_open)
+		fputc('\n', stdout);
+	line_open = false;
+	fflush(stdout);
+}
+
+void term_put_line(const char *p, size_t n)
+{
+	fwrite(p, 1, n, stdout);
+	fputc('\n', stdout);
+	fflush(stdout);
+}
+
+void term_note(const char *fmt, ...)
+{
+	struct buf safe = {0};
+	char text[700];
+	va_list ap;
+	bool color = is_terminal(STDERR_FILENO) && !getenv("NO_COLOR");
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	/* Within a half-written line of the answer on the same terminal. */
+	if (line_open && is_terminal(STDOUT_FILENO) && is_terminal(STDERR_FILENO))
+		term_end_line();
+	put_harmless(&safe, text, strlen(text));
+	fprintf(stderr, color ? "\033[2m%s\033[0m\n" : "%s\n", buf_cstr(&safe));
+	buf_finish(&safe);
+}
