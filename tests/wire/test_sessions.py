@@ -1,0 +1,198 @@
+"""Sessions: create, list, get, patch, delete, workspace, permissions."""
+import os
+import re
+import time
+
+from opta_test import Daemon, Home, check, check_equal, check_in, stack, texts, wait_for
+
+FIELDS = {"id", "sessionId", "model", "title", "createdAt", "updatedAt", "status", "activeTurnId", "queuedTurns", "turnCount", "messageCount",
+          "toolCallCount", "writerCount", "lastSeq", "metadata"}
+ISO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def new_daemon(config=None):
+    return Daemon(Home(config))
+
+
+def test_a_new_session_has_every_field_of_the_snapshot():
+    daemon = new_daemon()
+    made = daemon.http("POST", "/v3/sessions", {"title": "Grüße ☃", "metadata": {"a": [1, {"b": None}]}}).expect(201).json()
+    check_equal("missing fields", sorted(FIELDS - set(made)), [])
+    check_equal("id and sessionId", made["id"], made["sessionId"])
+    check(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", made["id"]), f"id {made['id']!r} does not match the documented form")
+    check_equal("title", made["title"], "Grüße ☃")
+    check_equal("metadata", made["metadata"], {"a": [1, {"b": None}]})
+    check_equal("status, activeTurnId, queuedTurns, turnCount, messageCount, toolCallCount",
+                (made["status"], made["activeTurnId"], made["queuedTurns"], made["turnCount"], made["messageCount"], made["toolCallCount"]),
+                ("idle", None, 0, 0, 0, 0))
+    check_equal("lastSeq", made["lastSeq"], 1)
+    for key in ("createdAt", "updatedAt"):
+        check(ISO.fullmatch(made[key]), f"{key} is not ISO 8601 UTC with milliseconds: {made[key]!r}")
+
+
+def test_the_first_event_is_the_snapshot():
+    daemon = new_daemon()
+    made = daemon.create(title="one")
+    events = daemon.events(made["id"])
+    check_equal("event, seq and session of the first envelope", (events[0]["event"], events[0]["seq"], events[0]["sessionId"]),
+                ("session.snapshot", 1, made["id"]))
+    check_equal("snapshot.id", events[0]["payload"]["snapshot"]["id"], made["id"])
+    check_equal("messages", events[0]["payload"]["messages"], [])
+
+
+def test_a_session_id_may_be_chosen_and_twice_gives_the_same_session():
+    daemon = new_daemon()
+    first = daemon.http("POST", "/v3/sessions", {"sessionId": "My_own-1", "title": "first"}).expect(201).json()
+    again = daemon.http("POST", "/v3/sessions", {"sessionId": "My_own-1", "title": "second"}).expect((200, 201)).json()
+    check_equal("id", again["id"], "My_own-1")
+    check_equal("title and createdAt of the existing session", (again["title"], again["createdAt"]), ("first", first["createdAt"]))
+    check_equal("number of sessions", len(daemon.http("GET", "/v3/sessions").json()), 1)
+    check_equal("number of events", len(daemon.events("My_own-1")), 1)
+
+
+def test_bad_session_ids_get_400_that_names_the_field():
+    daemon = new_daemon()
+    for bad in ("", "a" * 65, "a b", "../x", "a/b", "ä", "a.b", "a\u0000b", 7, ["x"]):
+        answer = daemon.http("POST", "/v3/sessions", {"sessionId": bad}).expect(400, "INVALID_REQUEST")
+        check_in(f"details for the sessionId {bad!r}", "sessionId", str(answer.json().get("details")))
+    check_equal("number of sessions", len(daemon.http("GET", "/v3/sessions").json()), 0)
+
+
+def test_wrong_types_get_400_that_names_the_field():
+    daemon = new_daemon()
+    for field, value in (("title", 5), ("model", {}), ("messages", "x"), ("metadata", []), ("messages", [5]), ("messages", {"role": "user"})):
+        answer = daemon.http("POST", "/v3/sessions", {field: value}).expect(400, "INVALID_REQUEST")
+        check_in(f"details for {field}={value!r}", field, str(answer.json().get("details")))
+
+
+def test_unknown_sessions_get_404_everywhere():
+    daemon = new_daemon()
+    for method, path, body in (("GET", "", None), ("PATCH", "", {"title": "x"}), ("DELETE", "", None), ("POST", "/turns", {"content": "x"}),
+                               ("POST", "/cancel", {}), ("GET", "/events", None)):
+        daemon.http(method, f"/v3/sessions/nobody{path}", body).expect(404, "SESSION_NOT_FOUND")
+
+
+def test_messages_given_at_creation_are_kept():
+    daemon = new_daemon()
+    messages = [{"role": "user", "content": "hello\tthere  "}, {"role": "assistant", "content": "ünï\n\ncode"}]
+    made = daemon.create(messages=messages)
+    check_equal("messageCount", made["messageCount"], 2)
+    got = daemon.session(made["id"])["messages"]
+    check_equal("messages", [(m["role"], m["content"]) for m in got], [(m["role"], m["content"]) for m in messages])
+
+
+def test_the_list_is_an_array_with_the_newest_first():
+    daemon = new_daemon()
+    check_equal("the empty list", daemon.http("GET", "/v3/sessions").expect(200).json(), [])
+    made = []
+    for i in range(4):
+        made.append(daemon.create(title=f"t{i}"))
+        begun = time.time()
+        wait_for(lambda: time.time() > begun + 0.002, 2, "the next millisecond")
+    got = daemon.http("GET", "/v3/sessions").json()
+    check_equal("ids, newest first", [s["id"] for s in got], [s["id"] for s in reversed(made)])
+    check_equal("missing fields of a listed session", sorted(FIELDS - set(got[0])), [])
+    check_equal("limit=2", [s["id"] for s in daemon.http("GET", "/v3/sessions?limit=2").json()], [s["id"] for s in reversed(made)][:2])
+
+
+def test_the_list_can_be_searched():
+    daemon = new_daemon()
+    for title in ("a red fox", "a blue whale", "100% wool", "under_score"):
+        daemon.create(title=title)
+    for query, want in (("whale", ["a blue whale"]), ("red%20fox", ["a red fox"]), ("nothing-like-it", []), ("%25", ["100% wool"])):
+        got = [s["title"] for s in daemon.http("GET", f"/v3/sessions?q={query}").expect(200).json()]
+        check_equal(f"sessions for q={query}", got, want)
+
+
+def test_bad_list_queries_get_400():
+    daemon = new_daemon()
+    for query in ("limit=x", "limit=-1"):
+        daemon.http("GET", f"/v3/sessions?{query}").expect(400, "INVALID_REQUEST")
+
+
+def test_patch_changes_title_model_and_metadata_and_says_so_in_an_event():
+    daemon = new_daemon()
+    sid = daemon.create(title="old")["id"]
+    got = daemon.http("PATCH", f"/v3/sessions/{sid}", {"title": "new", "model": "m-2", "metadata": {"k": "v"}}).expect(200).json()
+    check_equal("title and model", (got["title"], got["model"]), ("new", "m-2"))
+    check_equal("metadata.k", got["metadata"].get("k"), "v")
+    last = daemon.events(sid)[-1]
+    check_equal("the event", (last["event"], last["seq"]), ("session.updated", 2))
+    check_equal("title in the event", last["payload"]["snapshot"]["title"], "new")
+    check_equal("title afterwards", daemon.session(sid)["title"], "new")
+    daemon.http("PATCH", f"/v3/sessions/{sid}", {"title": 3}).expect(400, "INVALID_REQUEST")
+    check_equal("number of events after a refused patch", len(daemon.events(sid)), 2)
+
+
+def test_delete_removes_the_session():
+    daemon = new_daemon()
+    sid = daemon.create()["id"]
+    check_equal("answer", daemon.http("DELETE", f"/v3/sessions/{sid}").expect(200).json(), {"ok": True})
+    daemon.http("GET", f"/v3/sessions/{sid}").expect(404, "SESSION_NOT_FOUND")
+    daemon.http("GET", f"/v3/sessions/{sid}/events").expect(404, "SESSION_NOT_FOUND")
+    daemon.http("DELETE", f"/v3/sessions/{sid}").expect(404, "SESSION_NOT_FOUND")
+    check_equal("the list", daemon.http("GET", "/v3/sessions").json(), [])
+
+
+def test_delete_is_refused_while_a_turn_is_active():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    turn = daemon.submit(sid, "demo:tokens=5 demo:hang=2")
+    daemon.wait_event(sid, "turn.token")
+    daemon.http("DELETE", f"/v3/sessions/{sid}").expect(409, "CONFLICT")
+    daemon.http("POST", f"/v3/sessions/{sid}/cancel", {}).expect(200)
+    daemon.wait_stop(sid, turn)
+    wait_for(lambda: daemon.http("DELETE", f"/v3/sessions/{sid}").status == 200, 5, "DELETE to succeed after the cancel")
+
+
+def test_a_workspace_must_be_an_absolute_existing_directory():
+    daemon = new_daemon()
+    home = daemon.home
+    path = os.path.join(home.work, "file")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write("x")
+    check_equal("a good workspace", daemon.create(metadata={"workspace": home.work})["metadata"]["workspace"], home.work)
+    for bad in ("relative/dir", ".", "", os.path.join(home.work, "missing"), path, 5):
+        answer = daemon.http("POST", "/v3/sessions", {"metadata": {"workspace": bad}}).expect(400, "INVALID_REQUEST")
+        check_in(f"details for the workspace {bad!r}", "workspace", str(answer.json().get("details")))
+    sid = daemon.create()["id"]
+    daemon.http("PATCH", f"/v3/sessions/{sid}", {"metadata": {"workspace": "relative"}}).expect(400, "INVALID_REQUEST")
+
+
+def test_the_snapshot_follows_a_turn():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    turn = daemon.submit(sid, "demo:tokens=5 demo:hang=2", writerId="w1")
+    daemon.submit(sid, "demo:tokens=1", writerId="w2")
+    daemon.wait_event(sid, "turn.token")
+    got = daemon.session(sid)
+    check(got["status"] in ("running", "queued"), f"expected a busy session, got status {got['status']!r}")
+    check_equal("activeTurnId and queuedTurns", (got["activeTurnId"], got["queuedTurns"]), (turn, 1))
+    runtime = daemon.http("GET", "/v3/metrics").json()["runtime"]
+    check_equal("activeTurnCount and queuedTurnCount", (runtime["activeTurnCount"], runtime["queuedTurnCount"]), (1, 1))
+    daemon.http("POST", f"/v3/sessions/{sid}/cancel", {}).expect(200)
+    wait_for(lambda: daemon.session(sid)["status"] == "idle", 5, "the session to be idle after the cancel")
+    got = daemon.session(sid)
+    check_equal("activeTurnId and queuedTurns after the cancel", (got["activeTurnId"], got["queuedTurns"]), (None, 0))
+    check_equal("lastSeq", got["lastSeq"], daemon.events(sid)[-1]["seq"])
+
+
+def test_messages_and_title_come_from_the_first_turn():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    events = daemon.run_turn(sid, "Hello there demo:tokens=3")
+    check_equal("tokens", "".join(texts(events)), "w0 w1 w2 ")
+    got = daemon.session(sid)
+    check_equal("messages", [(m["role"], m["content"]) for m in got["messages"]],
+                [("user", "Hello there demo:tokens=3"), ("assistant", "w0 w1 w2 ")])
+    check_equal("turnCount and messageCount", (got["turnCount"], got["messageCount"]), (1, 2))
+    check_in("the title made from the first message", "Hello there", got["title"] or "")
+    daemon.run_turn(sid, "Something else demo:tokens=1")
+    check_equal("the title after a second turn", daemon.session(sid)["title"], got["title"])
+
+
+def test_no_permission_is_pending_in_a_new_session():
+    daemon = new_daemon()
+    sid = daemon.create()["id"]
+    for path in (f"/v3/sessions/{sid}/permissions", "/v3/permissions"):
+        check_equal(path, daemon.http("GET", path).expect(200).json(), {"pending": []})
