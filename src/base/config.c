@@ -372,6 +372,15 @@ void config_show(const struct config *c, const char *name, struct buf *out)
 	}
 }
 
+const char *config_nth_set(const struct config *c, size_t i)
+{
+	void *it = json_object_iter(c->values);
+
+	while (it && i--)
+		it = json_object_iter_next(c->values, it);
+	return it ? json_object_iter_key(it) : NULL;
+}
+
 /* The JSON value a typed text stands for, NULL when it cannot be one of that type. */
 static json_t *value_from_text(const struct config_key *k, const char *text)
 {

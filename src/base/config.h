@@ -81,6 +81,9 @@ const char *config_list(const struct config *c, const char *name, size_t i);
 /* Append the value as it would be typed (a secret too: the caller decides). */
 void config_show(const struct config *c, const char *name, struct buf *out);
 
+/* The name of the i-th key that is set, NULL past the last. Borrowed from c. */
+const char *config_nth_set(const struct config *c, size_t i);
+
 /* Set a key from the command line's spelling. ERR_UNKNOWN or ERR_RANGE with a sentence that says
  * what is allowed. */
 int config_set(struct config *c, const char *name, const char *value, struct err *reterr);

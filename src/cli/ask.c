@@ -26,7 +26,7 @@ enum {
 	/* Waits before the tries to reach the daemon again; the last one repeats. */
 	ASK_RETRY_FIRST_MS = 20,
 	ASK_RETRY_MAX_MS = 1000,
-	ASK_RETRIES = 30,
+	ASK_RETRIES = 12,     /* about seven seconds */
 	ASK_CANCEL_MS = 5000, /* after Ctrl+C, for the cancel to be in the log */
 };
 
@@ -248,13 +248,37 @@ static void on_message(void *data, const char *p, size_t n)
 
 /* --- connection --- */
 
+static void on_retry(uv_timer_t *timer);
+
+/* Try again a little later, or end with what went wrong. */
+static void retry_or_give_up(struct ask *a, const char *why)
+{
+	unsigned wait = ASK_RETRY_FIRST_MS << (a->tries < 6 ? a->tries : 6);
+
+	if (a->tries >= ASK_RETRIES) {
+		finish(a, EXIT_ERROR);
+		cmd_error("%s", why);
+		return;
+	}
+	if (a->tries++ == 0)
+		term_note("Connection interrupted, reconnecting...");
+	uv_timer_start(&a->timer, on_retry, wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS, 0);
+}
+
 static void on_retry(uv_timer_t *timer)
 {
 	struct ask *a = timer->data;
 	struct err err;
 
-	/* The daemon may be another one by now, elsewhere, with another token; none running is
-	 * started. */
+	/*
+	 * The daemon may be another one by now, elsewhere, with another token. One that
+	 * died is started again; one that somebody stopped is not brought back from here,
+	 * only waited for, as it may be a restart.
+	 */
+	if (client_find(a->client) == CLIENT_STOPPED && a->client->told_to_stop) {
+		retry_or_give_up(a, "the daemon was stopped before this turn was done");
+		return;
+	}
 	if (client_open(a->client, &err) != 0) {
 		finish(a, EXIT_ERROR);
 		cmd_error("%s", err.text);
@@ -271,19 +295,16 @@ static void on_open(void *data)
 static void on_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
 {
 	struct ask *a = data;
-	unsigned wait = ASK_RETRY_FIRST_MS << (a->tries < 6 ? a->tries : 6);
 
 	a->ws = NULL;
 	if (a->exit_code >= 0)
 		return;
-	if (code == 4004 || a->tries >= ASK_RETRIES) {
+	if (code == 4004) {
 		finish(a, EXIT_ERROR);
-		cmd_error("%s", code == 4004 ? "the session is gone" : err->text);
+		cmd_error("the session is gone");
 		return;
 	}
-	if (a->tries++ == 0)
-		term_note("Connection interrupted, reconnecting...");
-	uv_timer_start(&a->timer, on_retry, wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS, 0);
+	retry_or_give_up(a, err->text);
 }
 
 static void connect_ws(struct ask *a)

@@ -58,7 +58,8 @@ static bool read_state(struct client *c, pid_t owner)
 		snprintf(c->host, sizeof c->host, "%s", host);
 		snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
 		/* A token with a line end would forge a header. */
-		ok = c->pid == owner && c->port > 0 && c->port < 65536 && c->token[0] &&
+		c->told_to_stop = json_object_get(root, "stoppedAt") != NULL;
+		ok = owner && c->pid == owner && c->port > 0 && c->port < 65536 && c->token[0] &&
 		     !strpbrk(c->token, "\r\n");
 	}
 	json_decref(root);
@@ -71,8 +72,11 @@ enum client_found client_find(struct client *c)
 	pid_t owner = live_owner(c->paths.sessions_lock);
 	uint64_t deadline;
 
-	if (!owner)
+	c->told_to_stop = false;
+	if (!owner) {
+		read_state(c, 0);
 		return CLIENT_STOPPED;
+	}
 	if (read_state(c, owner))
 		return CLIENT_RUNNING;
 	c->pid = owner;

@@ -22,12 +22,13 @@ struct client {
 	char host[256]; /* to connect to */
 	int port;
 	char token[128];
+	bool told_to_stop; /* with CLIENT_STOPPED: somebody stopped it, it did not die */
 };
 
 /* What state.json says of a daemon that is not running; exit codes aside. */
 enum client_found {
 	CLIENT_RUNNING, /* c is filled */
-	CLIENT_STOPPED, /* no daemon */
+	CLIENT_STOPPED, /* no daemon; c->told_to_stop says why */
 	CLIENT_LOST,	/* one holds the lock (c->pid) and does not say where it is */
 };
 

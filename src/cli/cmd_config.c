@@ -22,10 +22,27 @@ static void list_one(const struct config *c, const char *name, const struct conf
 	buf_finish(&value);
 }
 
+/* "permissions.*": its default, then the names that are set. */
+static void list_family(const struct config *c, const struct config_key *k)
+{
+	size_t prefix = strlen(k->name) - 1;
+	const char *name;
+
+	printf("%.*s<tool>%*s %-24s   %s\n", (int)prefix, k->name, 30 - (int)prefix - 6, "",
+	    k->fallback, k->help);
+	for (size_t i = 0; (name = config_nth_set(c, i)); i++)
+		if (strncmp(name, k->name, prefix) == 0)
+			list_one(c, name, k);
+}
+
 static int list(const struct config *c)
 {
-	for (const struct config_key *k = config_keys; k->name; k++)
-		list_one(c, k->name, k);
+	for (const struct config_key *k = config_keys; k->name; k++) {
+		if (k->name[strlen(k->name) - 1] == '*')
+			list_family(c, k);
+		else
+			list_one(c, k->name, k);
+	}
 	printf("\n* set in config.json; the others are defaults\n");
 	return EXIT_DONE;
 }

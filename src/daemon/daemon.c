@@ -416,6 +416,9 @@ int daemon_run(const struct daemon_opts *opts)
 
 	d.opts = opts;
 	signal(SIGPIPE, SIG_IGN);
+	/* Once the lock names us others may ask for state.json; until we can write it, that must
+	 * not end us. */
+	signal(SIGHUP, SIG_IGN);
 	umask(077);
 	os_forbid_dumps();
 	/* Each thread's own arena would cost more than all of our data. */

@@ -550,6 +550,21 @@ static void on_gone(void *data)
 
 static void on_stop(void *data)
 {
+	struct ws_client *client = data;
+
+	/* What is durable and at hand goes out first: often the end of a turn somebody waits for.
+	 */
+	client->calls++;
+	list_each_safe (l, &client->cursors) {
+		on_ready(&list_entry(l, struct ws_cursor, link)->cursor);
+		if (!client->conn)
+			break;
+	}
+	client->calls--;
+	if (!client->conn) {
+		maybe_free(client);
+		return;
+	}
 	leave(data, WS_CLOSE_GOING_AWAY, "the daemon stops");
 }
 

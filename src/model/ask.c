@@ -173,36 +173,40 @@ static void move(struct model_ask *a, enum ask_state to)
 
 /* --- preflight and retries --- */
 
-static void on_preflight(
-    void *data, enum preflight result, const char *model, const struct err *why)
+static void on_preflight(void *data, const struct preflight_answer *answer)
 {
 	struct model_ask *a = data;
 	char message[512];
 
 	a->preflight = NULL;
-	switch (result) {
+	switch (answer->result) {
 	case PREFLIGHT_READY:
 		if (!a->model[0])
-			snprintf(a->model, sizeof a->model, "%s", model);
+			snprintf(a->model, sizeof a->model, "%s", answer->model);
 		if (!a->ready) {
 			a->ready = true;
-			a->opts.on_ready(a->opts.data, a->model);
+			if (!a->opts.on_ready(
+				a->opts.data, a->model, answer->context_tokens, &a->messages)) {
+				end(a, TURN_ERROR_CONTEXT,
+				    "this message alone is larger than the model's context");
+				return;
+			}
 		}
 		if (a->state != ASK_ENDED)
 			start_stream(a);
 		return;
 	case PREFLIGHT_NO_MODEL:
-		a->opts.on_preflight_failed(a->opts.data, why->text);
-		end(a, TURN_ERROR_NO_MODEL, why->text);
+		a->opts.on_preflight_failed(a->opts.data, answer->why->text);
+		end(a, TURN_ERROR_NO_MODEL, answer->why->text);
 		return;
 	case PREFLIGHT_REFUSED:
-		a->opts.on_preflight_failed(a->opts.data, why->text);
-		end(a, TURN_ERROR_MODEL, why->text);
+		a->opts.on_preflight_failed(a->opts.data, answer->why->text);
+		end(a, TURN_ERROR_MODEL, answer->why->text);
 		return;
 	case PREFLIGHT_UNREACHABLE:
-		snprintf(
-		    message, sizeof message, "the model server cannot be reached: %s", why->text);
-		a->opts.on_preflight_failed(a->opts.data, why->text);
+		snprintf(message, sizeof message, "the model server cannot be reached: %s",
+		    answer->why->text);
+		a->opts.on_preflight_failed(a->opts.data, answer->why->text);
 		end(a, TURN_ERROR_UNREACHABLE, message);
 		return;
 	}
@@ -567,7 +571,6 @@ struct model_ask *model_ask_start(uv_loop_t *loop, const struct model_ask_opts *
 	a->opts = *opts;
 	a->no_ws = opts->no_ws;
 	snprintf(a->model, sizeof a->model, "%s", opts->model);
-	buf_add(&a->messages, opts->messages, opts->messages_len);
 	if (opts->tools)
 		buf_adds(&a->tools, opts->tools);
 	ids_make("req_", 8, a->request_id, sizeof a->request_id);

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct buf;
 struct model_ask;
 struct model_server;
 struct uv_loop_s;
@@ -45,15 +46,18 @@ struct model_result {
 
 struct model_ask_opts {
 	struct model_server *server;
-	const char *model;    /* "": what the server has loaded */
-	const char *messages; /* JSON array text */
-	size_t messages_len;
+	const char *model;   /* "": what the server has loaded */
 	const char *tools;   /* JSON array text, or NULL */
 	uint64_t max_tokens; /* 0: the server's limit */
 	uint64_t first_token_ms, idle_ms;
 	bool no_ws; /* do not try the WebSocket */
-	/* The server is ready; model is the name that will be asked for. Once, before any text. */
-	void (*on_ready)(void *data, const char *model);
+	/*
+	 * The server is ready: append the messages as a JSON array to messages. model is the
+	 * name that will be asked for, context_tokens the server's context (0 unknown). Once,
+	 * before any text. False: they do not fit, and the ask ends with TURN_ERROR_CONTEXT.
+	 */
+	bool (*on_ready)(
+	    void *data, const char *model, uint64_t context_tokens, struct buf *messages);
 	void (*on_text)(void *data, bool thinking, const char *p, size_t n);
 	void (*on_progress)(void *data, const char *phase, const char *message);
 	/* The WebSocket cannot be had at this host: do not try it again. */

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/context.h"
 #include "net/http_client.h"
 
 struct model_server {
@@ -20,6 +21,8 @@ struct model_server {
 	struct buf fingerprint; /* the settings as one text, to see a change */
 	struct buf headers;
 	char model[256];	 /* of the cached preflight */
+	uint64_t context;	 /* likewise, 0 unknown */
+	bool context_silent;	 /* this host does not say: not asked again */
 	uint64_t ready_until_us; /* 0: nothing cached */
 	unsigned generation;
 };
@@ -31,8 +34,10 @@ struct preflight_call {
 	struct model_server *server;
 	preflight_cb *on_done;
 	void *data;
-	struct http_call *call; /* NULL when none is under way */
-	uv_timer_t soon;	/* delivers a cached answer; carries the free */
+	struct http_call *call;	       /* NULL when none is under way */
+	struct context_probe *context; /* likewise */
+	bool ready;		       /* all but the context is known */
+	uv_timer_t soon;	       /* delivers a cached answer; carries the free */
 	enum probe probe;
 	size_t tried; /* hosts that could not be reached */
 	int status;
@@ -90,6 +95,8 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	if (opts->api_key[0] && !strpbrk(opts->api_key, "\r\n"))
 		buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
 	s->ready_until_us = 0;
+	s->context = 0;
+	s->context_silent = false;
 	s->generation++;
 	return true;
 }
@@ -137,7 +144,17 @@ void preflight_cancel(struct preflight_call *p)
 		return;
 	p->closing = true;
 	http_call_cancel(p->call);
+	context_probe_cancel(p->context);
 	uv_close((uv_handle_t *)&p->soon, on_closed);
+}
+
+/* Tell the result; the memory is still there until the loop goes on. */
+static void answer(struct preflight_call *p, enum preflight result, const struct err *why)
+{
+	p->on_done(p->data, &(struct preflight_answer){.result = result,
+				.model = p->model,
+				.context_tokens = p->server->context,
+				.why = why});
 }
 
 static void finish(struct preflight_call *p, enum preflight result, const struct err *why)
@@ -146,6 +163,11 @@ static void finish(struct preflight_call *p, enum preflight result, const struct
 
 	if (p->closing)
 		return;
+	if (result == PREFLIGHT_READY && p->context) {
+		/* Asked at the same moment: its answer is as good as here. */
+		p->ready = true;
+		return;
+	}
 	if (result == PREFLIGHT_READY) {
 		snprintf(s->model, sizeof s->model, "%s", p->model);
 		s->ready_until_us = clock_mono_us() + SERVER_CACHE_MS * 1000ull;
@@ -153,7 +175,18 @@ static void finish(struct preflight_call *p, enum preflight result, const struct
 		s->ready_until_us = 0;
 	}
 	preflight_cancel(p);
-	p->on_done(p->data, result, p->model, why);
+	answer(p, result, why);
+}
+
+static void on_context(void *data, uint64_t tokens)
+{
+	struct preflight_call *p = data;
+
+	p->context = NULL;
+	p->server->context = tokens;
+	p->server->context_silent = tokens == 0;
+	if (p->ready)
+		finish(p, PREFLIGHT_READY, NULL);
 }
 
 static void no_model(struct preflight_call *p)
@@ -262,7 +295,11 @@ static void unreachable(struct preflight_call *p, const struct err *err)
 	if (++p->tried < s->count) {
 		s->at = (s->at + 1) % s->count;
 		s->generation++;
+		s->context = 0;
+		s->context_silent = false;
 		p->probe = PROBE_READYZ;
+		context_probe_cancel(p->context);
+		p->context = NULL;
 		probe(p);
 		return;
 	}
@@ -305,6 +342,9 @@ static void probe(struct preflight_call *p)
 	    p->probe == PROBE_READYZ ? "/readyz" : "/v1/models");
 	p->status = 0;
 	buf_clear(&p->body);
+	if (!s->context_silent && !p->context && p->probe == PROBE_READYZ)
+		p->context =
+		    context_probe_start(s->loop, t, model_server_headers(s), on_context, p);
 	p->call = http_call_start(s->loop, &(struct http_call_opts){.host = t->host,
 					       .port = t->port,
 					       .method = "GET",
@@ -334,7 +374,7 @@ static void on_soon(uv_timer_t *timer)
 	snprintf(p->model, sizeof p->model, "%s", p->server->model);
 	/* Keep the time of the real question: a cached answer must not live on by being used. */
 	preflight_cancel(p);
-	p->on_done(p->data, PREFLIGHT_READY, p->model, NULL);
+	answer(p, PREFLIGHT_READY, NULL);
 }
 
 struct preflight_call *model_server_preflight(

@@ -38,9 +38,14 @@ enum preflight {
 	PREFLIGHT_REFUSED,     /* it answers 401 or 403: the sentence says so */
 };
 
-/* model: what the server has loaded, "" when it does not say. why: set unless READY. */
-typedef void preflight_cb(
-    void *data, enum preflight result, const char *model, const struct err *why);
+/* What a preflight found; borrowed until the callback returns. */
+struct preflight_answer {
+	enum preflight result;
+	const char *model;	 /* what the server has loaded, "" when it does not say */
+	uint64_t context_tokens; /* its context, 0 when it does not say */
+	const struct err *why;	 /* set unless READY */
+};
+typedef void preflight_cb(void *data, const struct preflight_answer *answer);
 
 struct model_server *model_server_new(struct uv_loop_s *loop, const struct server_opts *opts);
 void model_server_free(struct model_server *s);

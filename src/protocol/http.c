@@ -51,10 +51,29 @@ static int on_url(llhttp_t *ll, const char *at, size_t n)
 	return 0;
 }
 
+static int reject(struct http_parser *p, const char *reason)
+{
+	p->reason = reason;
+	return -1;
+}
+
+/* Letters, digits and these make a field name (RFC 9110 5.6.2); llhttp lets a blank through. */
+static bool is_name(const char *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'z') ||
+			(p[i] >= 'A' && p[i] <= 'Z') || (p[i] && strchr("!#$%&'*+-.^_`|~", p[i]))))
+			return false;
+	return true;
+}
+
 static int on_field(llhttp_t *ll, const char *at, size_t n)
 {
 	struct http_parser *p = ll->data;
 	struct header *h;
+
+	if (!is_name(at, n))
+		return reject(p, "a header's name has a character it may not have");
 
 	if (p->head.len + n > HTTP_MAX_HEAD)
 		return refuse(p, "the headers are too large");
@@ -78,6 +97,9 @@ static int on_value(llhttp_t *ll, const char *at, size_t n)
 	struct header *h;
 
 	assert(p->header_count);
+	for (size_t i = 0; i < n; i++)
+		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7F)
+			return reject(p, "a header's value has a control character");
 	if (p->head.len + n > HTTP_MAX_HEAD)
 		return refuse(p, "the headers are too large");
 	h = &p->headers[p->header_count - 1];

@@ -41,10 +41,44 @@ struct core *core_new(const struct core_opts *opts)
 	return c;
 }
 
+/* What is remembered of sessions without WebSocket; past it all is forgotten and learned anew. */
+enum { CORE_MAX_NO_WS = 4096 };
+
+static void forget_no_ws(struct core *c)
+{
+	size_t at = 0;
+	char *id;
+
+	while ((id = map_next(&c->no_ws, &at)))
+		free(id);
+	map_finish(&c->no_ws);
+}
+
+void core_note_no_ws(struct core *c, const char *session_id)
+{
+	char *copy;
+
+	if (c->no_ws_generation != model_server_generation(c->server) ||
+	    c->no_ws.len >= CORE_MAX_NO_WS)
+		forget_no_ws(c);
+	c->no_ws_generation = model_server_generation(c->server);
+	if (map_get(&c->no_ws, session_id))
+		return;
+	copy = mem_strdup(session_id);
+	map_put(&c->no_ws, copy, copy);
+}
+
+bool core_lacks_ws(const struct core *c, const char *session_id)
+{
+	return c->no_ws_generation == model_server_generation(c->server) &&
+	       map_get(&c->no_ws, session_id);
+}
+
 void core_free(struct core *c)
 {
 	if (!c)
 		return;
+	forget_no_ws(c);
 	model_server_free(c->server);
 	feed_free(c->feed);
 	map_finish(&c->sessions);

@@ -37,9 +37,11 @@ struct core {
 	struct model_server *server; /* owned */
 	struct map
 	    sessions; /* id -> struct session, loaded ones; borrowed by those who hold a ref */
-	struct map loading;    /* id -> struct load, those on their way */
-	struct list followers; /* struct follower: clients of all sessions */
-	struct feed *feed;     /* owned */
+	struct map loading; /* id -> struct load, those on their way */
+	struct map no_ws;   /* session id -> itself (owned): the model server has no WebSocket */
+	unsigned no_ws_generation; /* of the model server that was about */
+	struct list followers;	   /* struct follower: clients of all sessions */
+	struct feed *feed;	   /* owned */
 	int64_t next_session;
 	uint64_t session_count, turn_total;
 	unsigned busy; /* sessions with a running or queued turn */
@@ -75,6 +77,13 @@ void core_stop(struct core *c, uint64_t grace_ms, void (*on_stopped)(void *data)
 void core_interrupt(struct core *c);
 
 void core_counts(const struct core *c, struct core_counts *ret);
+
+/*
+ * For the session floor: this session found no WebSocket at the model server, or
+ * did so before. Forgotten when the server changes, and with the daemon.
+ */
+void core_note_no_ws(struct core *c, const char *session_id);
+bool core_lacks_ws(const struct core *c, const char *session_id);
 
 /* For the session floor: log a fact; a session became busy or idle. */
 void core_notice(struct core *c, enum log_level level, const char *fmt, ...)

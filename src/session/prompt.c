@@ -91,7 +91,8 @@ static size_t split(const char *p, size_t n, struct place **ret)
 
 int prompt_build(struct buf *out, const struct prompt_opts *o, struct prompt_result *ret)
 {
-	uint64_t context = (uint64_t)config_int(o->config, "model.contextTokens");
+	uint64_t set = (uint64_t)config_int(o->config, "model.contextTokens");
+	uint64_t context = set ? set : o->context_tokens;
 	uint64_t budget = (context - context / PROMPT_ANSWER_SHARE) * PROMPT_BYTES_PER_TOKEN;
 	struct place *places;
 	size_t count = split(o->history, o->history_len, &places), first = 0;

@@ -14,6 +14,7 @@ struct config;
 
 struct prompt_opts {
 	const struct config *config;
+	uint64_t context_tokens; /* the server's, 0 unknown; model.contextTokens beats it */
 	const char *mode;
 	const char *metadata; /* the session's, JSON text */
 	const char *history;  /* messages as the inside of a JSON array */

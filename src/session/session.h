@@ -39,7 +39,6 @@ struct session {
 	struct map keys;    /* idempotency key -> struct turn_key of turns since it was loaded */
 	struct map writers; /* writer id -> itself, those known to have had a turn */
 	uint64_t announced; /* the end of the log that readers were told of */
-	unsigned no_ws;	    /* generation of the model server without WebSocket, 0: none */
 	bool deleted, busy;
 };
 

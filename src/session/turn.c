@@ -51,6 +51,7 @@ struct turn {
 	struct turn_names names; /* points into the above */
 	struct turn_read *read;	 /* READING: the store's answer is on its way */
 	struct model_ask *ask;	 /* ASKING */
+	struct buf history;	 /* from READING until the prompt is built */
 	struct buf answer;	 /* text so far, for the history */
 	uint64_t begun_us, first_us, deltas;
 	uint64_t start_seq;	       /* of turn.start, 0: not started */
@@ -104,6 +105,7 @@ void turn_free(struct turn *t)
 	free(t->mode);
 	free(t->content);
 	buf_finish(&t->answer);
+	buf_finish(&t->history);
 	session_unref(t->session);
 	free(t);
 }
@@ -259,11 +261,6 @@ static void append(struct turn *t, enum event_kind kind, struct buf *payload)
 	buf_finish(payload);
 }
 
-static void on_ready(void *data, const char *model)
-{
-	begin(data, model);
-}
-
 static void on_text(void *data, bool thinking, const char *p, size_t n)
 {
 	/* One payload at a time, on the loop thread: its memory is kept between tokens. */
@@ -295,13 +292,46 @@ void turn_log_moved(struct turn *t)
 		model_ask_read(t->ask, true);
 }
 
-static void on_progress(void *data, const char *phase, const char *message)
+static void put_progress(struct turn *t, const char *phase, const char *message)
 {
-	struct turn *t = data;
 	struct buf payload = {0};
 
 	payload_put_progress(&payload, t->id, phase, message);
 	append(t, EVENT_TURN_PROGRESS, &payload);
+}
+
+static void on_progress(void *data, const char *phase, const char *message)
+{
+	put_progress(data, phase, message);
+}
+
+static bool on_ready(void *data, const char *model, uint64_t context_tokens, struct buf *messages)
+{
+	struct turn *t = data;
+	struct prompt_result trimmed;
+	char message[160];
+	int rc = prompt_build(messages,
+	    &(struct prompt_opts){.config = t->session->core->opts.config,
+		.context_tokens = context_tokens,
+		.mode = t->mode,
+		.metadata = t->session->row.metadata,
+		.history = t->history.p,
+		.history_len = t->history.len,
+		.content = t->content,
+		.content_len = t->content_len},
+	    &trimmed);
+
+	buf_finish(&t->history);
+	begin(t, model);
+	if (rc != 0)
+		return false;
+	if (trimmed.dropped_messages) {
+		snprintf(message, sizeof message,
+		    "%zu oldest messages (%zu turns) were left out to fit the model's context",
+		    trimmed.dropped_messages, trimmed.dropped_turns);
+		put_progress(t, "context.trimmed", message);
+	}
+	return true;
 }
 
 static void on_no_ws(void *data)
@@ -310,7 +340,7 @@ static void on_no_ws(void *data)
 	struct core *core = t->session->core;
 	char name[300];
 
-	t->session->no_ws = model_server_generation(core->server);
+	core_note_no_ws(core, t->session->row.id);
 	model_server_name(core->server, name, sizeof name);
 	core_notice(core, LOG_INFO, "no WebSocket at the model server %s: session %s uses SSE",
 	    name, t->session->row.id);
@@ -349,7 +379,7 @@ static void on_answered(void *data, const struct model_result *result)
 	}
 }
 
-static void ask(struct turn *t, const struct buf *messages)
+static void ask(struct turn *t)
 {
 	struct session *s = t->session;
 	const struct config *config = s->core->opts.config;
@@ -359,12 +389,10 @@ static void ask(struct turn *t, const struct buf *messages)
 	t->ask = model_ask_start(s->core->opts.loop,
 	    &(struct model_ask_opts){.server = s->core->server,
 		.model = model,
-		.messages = messages->p,
-		.messages_len = messages->len,
 		.max_tokens = (uint64_t)config_int(config, "model.maxTokens"),
 		.first_token_ms = (uint64_t)config_int(config, "model.firstTokenTimeoutMs"),
 		.idle_ms = (uint64_t)config_int(config, "model.idleTimeoutMs"),
-		.no_ws = s->no_ws && s->no_ws == model_server_generation(s->core->server),
+		.no_ws = core_lacks_ws(s->core, s->row.id),
 		.on_ready = on_ready,
 		.on_text = on_text,
 		.on_progress = on_progress,
@@ -378,9 +406,6 @@ static void on_history(void *data, int rc, struct buf *json)
 {
 	struct turn_read *read = data;
 	struct turn *t = read->turn;
-	struct prompt_result trimmed;
-	struct buf messages = {0};
-	char message[160];
 
 	free(read);
 	if (!t)
@@ -393,29 +418,9 @@ static void on_history(void *data, int rc, struct buf *json)
 		    "the session's history cannot be read from the disk");
 		return;
 	}
-	rc = prompt_build(&messages,
-	    &(struct prompt_opts){.config = t->session->core->opts.config,
-		.mode = t->mode,
-		.metadata = t->session->row.metadata,
-		.history = json->p,
-		.history_len = json->len,
-		.content = t->content,
-		.content_len = t->content_len},
-	    &trimmed);
-	if (rc != 0) {
-		turn_end_early(
-		    t, TURN_ERROR_CONTEXT, "this message alone is larger than the model's context");
-	} else {
-		if (trimmed.dropped_messages) {
-			snprintf(message, sizeof message,
-			    "%zu oldest messages (%zu turns) were left out to fit the model's "
-			    "context",
-			    trimmed.dropped_messages, trimmed.dropped_turns);
-			on_progress(t, "context.trimmed", message);
-		}
-		ask(t, &messages);
-	}
-	buf_finish(&messages);
+	t->history = *json;
+	*json = (struct buf){0};
+	ask(t);
 }
 
 void turn_start(struct turn *t)

@@ -135,7 +135,7 @@ static void seal(struct log *l)
 	w->job.done = done_write;
 	w->log = l;
 	w->segment = segment_ref(s);
-	store_write(l->opts.store, &w->job);
+	store_write_first(l->opts.store, &w->job);
 }
 
 static void on_seal(struct store_sealer *sealer)

@@ -36,7 +36,8 @@ struct store {
 	uv_loop_t *loop;
 	uv_async_t async;     /* the writer finished a batch */
 	uv_prepare_t prepare; /* before the loop sleeps: hand over what came up */
-	struct list pending;  /* jobs of the next batch */
+	struct list first;    /* jobs of the next batch: events */
+	struct list pending;  /* and what comes after them: rows */
 	struct list sealers;  /* who has more for the next batch */
 	struct worker *reader;
 	struct db *read_db;  /* the reader's */
@@ -127,12 +128,13 @@ static void hand_over(struct store *s)
 		list_entry(l, struct store_sealer, link)
 		    ->seal(list_entry(l, struct store_sealer, link));
 	}
-	if (list_empty(&s->pending))
+	if (list_empty(&s->first) && list_empty(&s->pending))
 		return;
 	s->in_flight = true;
 	s->handed_us = clock_mono_us();
 	pthread_mutex_lock(&s->lock);
 	assert(s->batch_state == BATCH_NONE);
+	list_splice(&s->batch, &s->first);
 	list_splice(&s->batch, &s->pending);
 	s->batch_state = BATCH_WITH_WRITER;
 	pthread_cond_signal(&s->wake);
@@ -223,6 +225,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	pthread_mutex_init(&s->commit_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	list_init(&s->first);
 	list_init(&s->pending);
 	list_init(&s->sealers);
 	list_init(&s->batch);
@@ -295,6 +298,11 @@ void store_close(struct store *s)
 void store_write(struct store *s, struct store_job *job)
 {
 	list_append(&s->pending, &job->link);
+}
+
+void store_write_first(struct store *s, struct store_job *job)
+{
+	list_append(&s->first, &job->link);
 }
 
 static void run_read(struct work *work)

@@ -62,6 +62,12 @@ void store_close(struct store *s);
 void store_write(struct store *s, struct store_job *job);
 void store_read(struct store *s, struct store_job *job);
 
+/*
+ * Like store_write, before all jobs given to that in the batch: events, so that
+ * readers know of them when the callbacks of rows run.
+ */
+void store_write_first(struct store *s, struct store_job *job);
+
 /* Something is to be written at the end of this turn of the loop: sealer is called then, to submit
  * it. */
 struct store_sealer {
