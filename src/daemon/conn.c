@@ -24,16 +24,20 @@ struct conn {
 	enum api_error error; /* found at the head, told once the body is in */
 	const char *allow;    /* for METHOD_NOT_ALLOWED */
 	bool known;	      /* has shown the token */
+	bool dispatched;      /* call is with a handler */
 	bool delayed;	      /* a wrong token waits for its answer */
 	bool chunks, switching;
 };
 
+static void call_free(struct call *call);
+
 static void conn_free(struct conn *c)
 {
-	if (c->call) {
+	/* A handler still answers its call, to nobody; one that no handler has yet ends here. */
+	if (c->call && c->dispatched)
 		c->call->conn = NULL;
-		c->call = NULL;
-	}
+	else if (c->call)
+		call_free(c->call);
 	if (c->delayed)
 		c->server->auth.delayed--;
 	c->server->conn_count--;
@@ -60,8 +64,10 @@ void conn_finish(struct conn *c)
 
 static void call_free(struct call *call)
 {
-	if (call->conn)
+	if (call->conn) {
 		call->conn->call = NULL;
+		call->conn->dispatched = false;
+	}
 	buf_finish(&call->target);
 	buf_finish(&call->body_text);
 	json_decref(call->body);
@@ -343,6 +349,7 @@ static void on_request(void *data)
 	}
 	if (call->route->flags & ROUTE_BODY && !parse_body(call))
 		return;
+	c->dispatched = true;
 	call->route->handle(call);
 }
 

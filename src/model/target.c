@@ -16,7 +16,8 @@ static bool copy(char *to, size_t size, struct str from)
 {
 	if (from.n >= size)
 		return false;
-	memcpy(to, from.p, from.n);
+	if (from.n)
+		memcpy(to, from.p, from.n);
 	to[from.n] = '\0';
 	return true;
 }

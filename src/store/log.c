@@ -47,7 +47,8 @@ static void drop_oldest(struct log *l, size_t count)
 		segment_unref(l->tail[i]);
 	}
 	l->tail_len -= count;
-	memmove(l->tail, l->tail + count, l->tail_len * sizeof *l->tail);
+	if (l->tail_len)
+		memmove(l->tail, l->tail + count, l->tail_len * sizeof *l->tail);
 }
 
 /* Keep the tail within its budget; what is not durable stays. */
