@@ -1,5 +1,6 @@
 /* Making, finding, changing and deleting sessions. */
 #include <sys/stat.h>
+#include <uv.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
@@ -74,38 +75,68 @@ static void on_created(void *data, enum api_error error, struct session *s)
 		reply_snapshot(call, 201, s);
 }
 
-/* The workspace must be there; a name the kernel resolves at once (no disk is read for a directory
- * in use). */
-static bool workspace_ok(const char *path)
-{
-	struct stat st;
+/*
+ * A request whose workspace is looked at on a thread (a directory may be on a
+ * disk that sleeps, or a network that is gone), then carried out by act.
+ */
+struct checked {
+	uv_fs_t stat;
+	struct call *call;
+	struct request_session request; /* strings are in call->body */
+	void (*act)(struct call *call, const struct request_session *request);
+};
 
-	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
-/* Decode and check; answers the call when it is bad. */
-static bool read_request(struct call *call, struct request_session *r)
+static void on_stat(uv_fs_t *stat)
 {
+	struct checked *c = stat->data;
+	bool there = stat->result == 0 && S_ISDIR(stat->statbuf.st_mode);
 	struct problems p = {0};
 
-	if (request_session(call->body, r, &p) && r->workspace && !workspace_ok(r->workspace))
+	uv_fs_req_cleanup(stat);
+	if (there) {
+		c->act(c->call, &c->request);
+	} else {
 		problems_add(&p, "metadata.workspace", "must be an existing directory");
-	if (!p.count)
-		return true;
-	call_fail_problems(call, &p);
-	return false;
+		call_fail_problems(c->call, &p);
+	}
+	free(c);
+}
+
+/* Decode and check the body, then act; a bad one is answered here. */
+static void check_then(
+    struct call *call, void (*act)(struct call *call, const struct request_session *request))
+{
+	struct problems p = {0};
+	struct checked *c;
+	struct request_session r;
+
+	if (!request_session(call->body, &r, &p)) {
+		call_fail_problems(call, &p);
+		return;
+	}
+	if (!r.workspace) {
+		act(call, &r);
+		return;
+	}
+	c = mem_zalloc(1, sizeof *c);
+	c->call = call;
+	c->request = r;
+	c->act = act;
+	c->stat.data = c;
+	uv_fs_stat(call->server->loop, &c->stat, r.workspace, on_stat);
+}
+
+static void create(struct call *call, const struct request_session *r)
+{
+	roster_create(call->server->core, r, on_created, call);
 }
 
 void api_session_create(struct call *call)
 {
-	struct request_session r;
-
-	if (call->server->stopping) {
+	if (call->server->stopping)
 		call_fail(call, API_SHUTTING_DOWN, "the daemon is stopping", NULL);
-		return;
-	}
-	if (read_request(call, &r))
-		roster_create(call->server->core, &r, on_created, call);
+	else
+		check_then(call, create);
 }
 
 /* --- get --- */
@@ -167,20 +198,31 @@ static void on_patched(void *data, enum api_error error, struct session *s)
 		reply_snapshot(call, 200, s);
 }
 
+/* The loaded session, and the call whose checked request is carried out on it. */
 static void on_to_patch(void *data, enum api_error error, struct session *s)
 {
 	struct call *call = data;
+	struct problems p = {0};
 	struct request_session r;
 
-	if (error != API_OK)
+	if (error != API_OK) {
 		call_fail(call, error, sentence_of(error), NULL);
-	else if (read_request(call, &r))
-		session_patch(s, &r, on_patched, call);
+		return;
+	}
+	/* Checked before; its strings are decoded once more rather than carried along. */
+	request_session(call->body, &r, &p);
+	problems_finish(&p);
+	session_patch(s, &r, on_patched, call);
+}
+
+static void patch(struct call *call, const struct request_session *r)
+{
+	roster_get(call->server->core, call->id, on_to_patch, call);
 }
 
 void api_session_patch(struct call *call)
 {
-	roster_get(call->server->core, call->id, on_to_patch, call);
+	check_then(call, patch);
 }
 
 /* --- delete --- */

@@ -19,6 +19,8 @@ struct stream;
 enum {
 	/* Sent to one client before the others get their turn. */
 	PUSH_SLICE = 256 * 1024,
+	/* In the kernel for one client; the rest waits in the log. */
+	PUSH_KERNEL_BYTES = 256 * 1024,
 };
 
 /* How an event looks on the wire of a client. Must depend on seq and json alone. */

@@ -186,6 +186,7 @@ static struct sse_client *open_stream(struct call *call)
 	buf_adds(&out, ": opta\n\n");
 	conn_set_stream(client->conn, &stream_ops, client);
 	conn_server(client->conn)->subscribers++;
+	stream_bound_kernel(http_conn_stream(conn_http(client->conn)), PUSH_KERNEL_BYTES);
 	http_conn_send(conn_http(client->conn), out.p, out.len);
 	http_conn_timer(conn_http(client->conn), SSE_PING_MS);
 	buf_finish(&out);

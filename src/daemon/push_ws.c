@@ -31,8 +31,6 @@ enum {
 	/* Acks and pongs not yet sent; past it the client is not read until it reads. */
 	WS_CONTROL_MAX = 4096,
 	WS_MAX_MESSAGE = REQUEST_MAX_BODY,
-	WS_SOCKET_BUFFER =
-	    256 * 1024, /* so that the kernel does not queue megabytes for a sleeper */
 };
 
 struct ws_client {
@@ -659,6 +657,7 @@ bool websocket_open(struct call *call)
 	call_stream(call);
 	conn_set_stream(conn, &stream_ops, client);
 	conn_server(conn)->subscribers++;
+	stream_bound_kernel(socket_of(client), PUSH_KERNEL_BYTES);
 	arm_ping(client);
 	subscribe(client, core, named ? buf_cstr(&id) : NULL, after);
 	buf_finish(&id);

@@ -216,6 +216,12 @@ void stream_want_write(struct stream *s)
 	update(s);
 }
 
+void stream_bound_kernel(struct stream *s, int bytes)
+{
+	if (!s->closing)
+		setsockopt(s->fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+}
+
 void stream_shutdown(struct stream *s)
 {
 	if (s->closing || s->shut)

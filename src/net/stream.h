@@ -59,6 +59,9 @@ ssize_t stream_writev(struct stream *s, const struct iovec *iov, int count);
 /* Call on_writable when the socket takes bytes. Once. */
 void stream_want_write(struct stream *s);
 
+/* Bound what the kernel queues for this peer, so that a sleeper does not cost megabytes there. */
+void stream_bound_kernel(struct stream *s, int bytes);
+
 /* Half-close our side, after what is queued was sent. */
 void stream_shutdown(struct stream *s);
 
