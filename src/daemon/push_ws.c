@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "daemon/api.h"
 #include "daemon/conn.h"
-#include "daemon/push.h"
 #include "daemon/server.h"
+#include "daemon/subscriber.h"
 #include "net/http_conn.h"
 #include "net/stream.h"
 #include "protocol/envelope.h"
@@ -19,7 +19,6 @@
 #include "protocol/requests.h"
 #include "protocol/ws.h"
 #include "session/core.h"
-#include "session/feed.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "store/segment.h"
@@ -34,36 +33,18 @@ enum {
 };
 
 struct ws_client {
-	struct follower follower; /* of all sessions, when none was named */
-	struct conn *conn;	  /* NULL once the connection is gone and calls are out */
-	struct ws *ws;		  /* owned */
-	struct list cursors;	  /* struct ws_cursor, owned */
-	struct ws_cursor *cut;	  /* the one whose event is half sent, or NULL */
-	struct buf control;
+	struct subscriber subscriber;
+	struct conn *conn;  /* NULL once the connection is gone and calls are out */
+	struct ws *ws;	    /* owned */
+	struct buf control; /* acks, pongs, marks: sent between events */
 	char daemon_id[64]; /* the daemon id the client's cursor came from, "" unknown */
-	unsigned missed,
-	    calls; /* calls: commands whose answer is on its way; they hold the memory */
-	bool all, sync, closing, paused;
-};
-
-struct ws_cursor {
-	struct list link;
-	struct cursor cursor;
-	struct ws_client *client;
-	bool synced;   /* said, or not asked for */
-	bool checking; /* the event before next is read to compare its daemon id */
+	unsigned missed;    /* pings in a row without a sign of life */
+	unsigned calls;	    /* commands whose answer is on its way; they hold the memory */
+	bool sync;	    /* wants to be told of synced and resync */
+	bool closing, paused;
 };
 
 /* --- life --- */
-
-static void drop_cursor(struct ws_cursor *wc)
-{
-	if (wc->client->cut == wc)
-		wc->client->cut = NULL;
-	cursor_detach(&wc->cursor);
-	list_remove(&wc->link);
-	free(wc);
-}
 
 static void maybe_free(struct ws_client *client)
 {
@@ -77,26 +58,16 @@ static void maybe_free(struct ws_client *client)
 /* The connection goes: no more events, commands under way are answered to nobody. */
 static void detach(struct ws_client *client)
 {
-	struct server *server = conn_server(client->conn);
-
-	while (!list_empty(&client->cursors))
-		drop_cursor(list_entry(client->cursors.next, struct ws_cursor, link));
-	if (client->all)
-		list_remove(&client->follower.link);
-	client->all = false;
-	server->subscribers--;
+	subscriber_finish(&client->subscriber);
 	client->conn = NULL;
 }
 
-static struct stream *socket_of(struct ws_client *client)
-{
-	return http_conn_stream(conn_http(client->conn));
-}
-
 /* Send the control bytes if no event is half sent. */
-static void flush_control(struct ws_client *client)
+static void flush_control(void *data)
 {
-	if (!client->conn || client->cut || !client->control.len)
+	struct ws_client *client = data;
+
+	if (!client->conn || client->subscriber.cut || !client->control.len)
 		return;
 	http_conn_send(conn_http(client->conn), client->control.p, client->control.len);
 	buf_finish(&client->control);
@@ -125,160 +96,73 @@ static void put_mark(
 {
 	struct buf json = {0};
 
+	if (!client->sync)
+		return;
 	buf_addf(&json, "{\"type\":\"%s\",\"sessionId\":\"%s\",\"%s\":%" PRIu64 "}", type, session,
 	    name, seq);
 	ws_put_text(client->ws, &client->control, json.p, json.len);
 	buf_finish(&json);
 }
 
-/* The event before the cursor is at hand: was it written by the daemon the client saw it from? */
-static void check_origin(struct ws_cursor *wc, const struct segment *s, size_t at)
+/* The event the client saw last: was it written by the daemon the client saw it from? */
+static void check(void *data, struct place *place, const struct segment *s, size_t at)
 {
-	struct ws_client *client = wc->client;
+	struct ws_client *client = data;
 	struct envelope_view view;
 	struct str json;
 	bool same = envelope_frame(s->bytes + at, s->len - at, &json) &&
 		    envelope_view(json, &view) && str_eq(view.daemon_id, client->daemon_id);
 
-	wc->checking = false;
 	if (same) {
-		cursor_advance(&wc->cursor, wc->cursor.next + 1, 0);
+		cursor_advance(&place->cursor, place->cursor.next + 1, 0);
 		return;
 	}
-	if (client->sync)
-		put_mark(client, "resync", "lastSeq", session_id(wc->cursor.session),
-		    session_last_seq(wc->cursor.session));
-	cursor_advance(&wc->cursor, 1, 0);
+	put_mark(client, "resync", "lastSeq", session_id(place->cursor.session),
+	    session_last_seq(place->cursor.session));
+	cursor_advance(&place->cursor, 1, 0);
 }
 
-static void on_end(struct ws_cursor *wc)
+static void on_end(void *data, struct place *place)
 {
-	struct ws_client *client = wc->client;
-
-	if (!wc->synced) {
-		wc->synced = true;
-		put_mark(
-		    client, "synced", "seq", session_id(wc->cursor.session), wc->cursor.next - 1);
-	}
-	flush_control(client);
-	/* A follower's cursor is made anew when the session says more. */
-	if (client->all)
-		drop_cursor(wc);
+	put_mark(data, "synced", "seq", session_id(place->cursor.session), place->cursor.next - 1);
 }
 
-/* The half sent event is whole now: those who waited behind it go on. */
-static void wake_all(struct ws_client *client)
+static void on_lost(void *data, enum push_result why)
 {
-	list_each (l, &client->cursors) {
-		cursor_wake(&list_entry(l, struct ws_cursor, link)->cursor);
-	}
+	if (why == PUSH_GONE)
+		leave(data, WS_CLOSE_NO_SESSION, "the session was deleted");
+	else if (why == PUSH_BAD)
+		leave(data, WS_CLOSE_INTERNAL, "the session's log cannot be read");
+	else
+		leave(data, WS_CLOSE_GOING_AWAY, "");
 }
 
-static void on_ready(struct cursor *cursor)
-{
-	struct ws_cursor *wc = list_entry(cursor, struct ws_cursor, cursor);
-	struct ws_client *client = wc->client;
-	struct segment *segment;
-	bool was_cut;
-	size_t at;
-
-	/* An event of another session is half sent: this one comes after it. */
-	if (client->cut && client->cut != wc)
-		return;
-	was_cut = client->cut == wc;
-	client->cut = cursor->offset ? wc : NULL;
-	if (wc->checking) {
-		switch (cursor_next(cursor, &segment, &at)) {
-		case CURSOR_DATA:
-			check_origin(wc, segment, at);
-			break;
-		case CURSOR_END:
-		case CURSOR_WAIT:
-			return;
-		case CURSOR_GONE:
-		case CURSOR_BAD:
-			break;
-		}
-	}
-	flush_control(client);
-	switch (push_send(cursor, socket_of(client), NULL, 0)) {
-	case PUSH_END:
-		client->cut = NULL;
-		on_end(wc);
-		break;
-	case PUSH_BLOCKED:
-	case PUSH_WAIT:
-	case PUSH_MORE:
-		client->cut = cursor->offset ? wc : NULL;
-		break;
-	case PUSH_GONE:
-		if (client->all)
-			drop_cursor(wc);
-		else
-			leave(client, WS_CLOSE_NO_SESSION, "the session was deleted");
-		return;
-	case PUSH_BAD:
-		leave(client, WS_CLOSE_INTERNAL, "the session's log cannot be read");
-		return;
-	case PUSH_LOST:
-		leave(client, WS_CLOSE_GOING_AWAY, "");
-		return;
-	}
-	if (was_cut && !client->cut)
-		wake_all(client);
-}
+static const struct subscriber_ops subscriber_callbacks = {
+    .between = flush_control, .on_end = on_end, .check = check, .on_lost = on_lost};
 
 static void on_writable(void *data)
 {
 	struct ws_client *client = data;
 
-	if (client->cut) {
-		cursor_wake(&client->cut->cursor);
-		return;
-	}
 	flush_control(client);
 	if (client->paused && client->control.len < WS_CONTROL_MAX) {
 		client->paused = false;
 		http_conn_read(conn_http(client->conn), true);
 	}
-	wake_all(client);
+	subscriber_wake(&client->subscriber);
 }
 
-static void add_cursor(struct ws_client *client, struct session *s, uint64_t after)
+/* Events after the one the client saw last. */
+static void add_place(struct ws_client *client, struct session *s, uint64_t after)
 {
-	struct ws_cursor *wc = mem_zalloc(1, sizeof *wc);
-	uint64_t last = session_last_seq(s), next = after + 1;
+	uint64_t last = session_last_seq(s);
+	bool compare = after && after <= last && client->daemon_id[0];
 
-	wc->client = client;
-	wc->synced = !client->sync;
-	wc->cursor.on_ready = on_ready;
 	if (after > last) {
-		if (client->sync)
-			put_mark(client, "resync", "lastSeq", session_id(s), last);
-		next = 1;
-	} else if (after && client->daemon_id[0]) {
-		wc->checking = true;
-		next = after;
+		put_mark(client, "resync", "lastSeq", session_id(s), last);
+		after = 0;
 	}
-	list_append(&client->cursors, &wc->link);
-	cursor_attach(&wc->cursor, s, next);
-}
-
-static void on_activity(struct follower *f, struct session *s, uint64_t from)
-{
-	struct ws_client *client = list_entry(f, struct ws_client, follower);
-	struct ws_cursor *wc;
-
-	list_each (l, &client->cursors) {
-		if (list_entry(l, struct ws_cursor, link)->cursor.session == s)
-			return;
-	}
-	wc = mem_zalloc(1, sizeof *wc);
-	wc->client = client;
-	wc->synced = true;
-	wc->cursor.on_ready = on_ready;
-	list_append(&client->cursors, &wc->link);
-	cursor_attach(&wc->cursor, s, from);
+	subscriber_add(&client->subscriber, s, compare ? after : after + 1)->checking = compare;
 }
 
 /* --- commands in --- */
@@ -302,7 +186,7 @@ static void say(struct ws_client *client, const struct buf *json)
 	if (client->control.len > WS_CONTROL_MAX && !client->paused) {
 		client->paused = true;
 		http_conn_read(conn_http(client->conn), false);
-		stream_want_write(socket_of(client));
+		stream_want_write(http_conn_stream(conn_http(client->conn)));
 	}
 }
 
@@ -382,16 +266,18 @@ static void act_resolve(struct command *command, struct session *s)
 static void act_subscribe(struct command *command, struct session *s)
 {
 	struct ws_client *client = command->client;
+	struct subscriber *subscriber = &client->subscriber;
 
-	if (client->conn && !client->closing) {
-		list_each_safe (l, &client->cursors) {
-			struct ws_cursor *wc = list_entry(l, struct ws_cursor, link);
+	/* In the middle of an event the place cannot move; the client asks again when it wants to.
+	 */
+	if (client->conn && !client->closing && !subscriber->cut) {
+		list_each_safe (l, &subscriber->places) {
+			struct place *place = list_entry(l, struct place, link);
 
-			if (wc->cursor.session == s && wc != client->cut)
-				drop_cursor(wc);
+			if (place->cursor.session == s)
+				subscriber_drop(place);
 		}
-		if (!client->cut)
-			add_cursor(client, s, command->after);
+		add_place(client, s, command->after);
 	}
 	command_free(command);
 }
@@ -530,7 +416,7 @@ static void on_timer(void *data)
 	 * A client whose socket is full is slow, not gone: a ping it cannot get is none
 	 * it missed.
 	 */
-	if (!client->cut && !stream_queued(socket_of(client))) {
+	if (!subscriber_is_blocked(&client->subscriber)) {
 		ws_put_ping(client->ws, &client->control);
 		flush_control(client);
 		client->missed++;
@@ -552,18 +438,8 @@ static void on_stop(void *data)
 
 	/* What is durable and at hand goes out first: often the end of a turn somebody waits for.
 	 */
-	client->calls++;
-	list_each_safe (l, &client->cursors) {
-		on_ready(&list_entry(l, struct ws_cursor, link)->cursor);
-		if (!client->conn)
-			break;
-	}
-	client->calls--;
-	if (!client->conn) {
-		maybe_free(client);
-		return;
-	}
-	leave(data, WS_CLOSE_GOING_AWAY, "the daemon stops");
+	if (subscriber_flush(&client->subscriber))
+		leave(client, WS_CLOSE_GOING_AWAY, "the daemon stops");
 }
 
 static const struct conn_stream_ops stream_ops = {.on_raw = on_raw,
@@ -577,7 +453,7 @@ static const struct conn_stream_ops stream_ops = {.on_raw = on_raw,
 static void act_first(struct command *command, struct session *s)
 {
 	if (command->client->conn && !command->client->closing)
-		add_cursor(command->client, s, command->after);
+		add_place(command->client, s, command->after);
 	command_free(command);
 }
 
@@ -600,9 +476,7 @@ static void subscribe(
 	struct command *command;
 
 	if (!session) {
-		client->all = true;
-		client->follower.on_activity = on_activity;
-		list_append(&core->followers, &client->follower.link);
+		subscriber_follow_all(&client->subscriber, core);
 		return;
 	}
 	command = mem_zalloc(1, sizeof *command);
@@ -645,7 +519,6 @@ bool websocket_open(struct call *call)
 		return false;
 	}
 	client = mem_zalloc(1, sizeof *client);
-	list_init(&client->cursors);
 	client->conn = conn;
 	client->ws = ws_new(true, WS_MAX_MESSAGE, on_message, client);
 	client->sync =
@@ -656,8 +529,9 @@ bool websocket_open(struct call *call)
 	send_handshake(conn, key);
 	call_stream(call);
 	conn_set_stream(conn, &stream_ops, client);
-	conn_server(conn)->subscribers++;
-	stream_bound_kernel(socket_of(client), PUSH_KERNEL_BYTES);
+	client->subscriber =
+	    (struct subscriber){.conn = conn, .ops = &subscriber_callbacks, .data = client};
+	subscriber_init(&client->subscriber);
 	arm_ping(client);
 	subscribe(client, core, named ? buf_cstr(&id) : NULL, after);
 	buf_finish(&id);
