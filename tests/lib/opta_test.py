@@ -2,6 +2,7 @@
 
 Tests import everything from here, the wire clients included. Every test runs in a process of its own (see run.py); teardown() runs at its end, whatever happened.
 """
+import ctypes
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import tempfile
 import time
 
 import processes
-from clock import SLOW, check, check_equal, check_in, short, wait_for
+from clock import SLOW, Skip, check, check_equal, check_in, short, wait_for
 from http_client import Gone, Http, Wire, cut_events, http, raw, read_response, request_bytes
 from processes import alive, descendants, send, wait_dead
 from stream_client import Refused, Sse, WebSocket
@@ -72,6 +73,7 @@ class Home:
         self.count = 0
         self.daemon_pids = set()
         self.popens = []
+        self.mounts = []
         self.env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": self.home, "TMPDIR": os.path.join(self.root, "tmp"),
                     "LANG": "C.UTF-8", "TERM": "dumb"}
         for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS", "LSAN_OPTIONS"):
@@ -167,6 +169,11 @@ class Home:
 
     def run_daemon(self, env=None):
         return Daemon(self, env)
+
+    def unmount(self):
+        """Lets go of the disks a test mounted below this home (in a mount namespace of its own)."""
+        for path in self.mounts:
+            ctypes.CDLL(None).umount2(path.encode(), 2)
 
     def tail(self):
         """For the report of a failed test."""
@@ -400,6 +407,7 @@ def remove_files():
     left = []
     for home in _homes:
         os.chdir("/")
+        home.unmount()
         shutil.rmtree(home.root, ignore_errors=True)
         if os.path.exists(home.root):
             left.append(f"files could not be removed: {home.root}")

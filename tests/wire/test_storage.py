@@ -1,0 +1,89 @@
+"""A disk that is full: typed errors, reading goes on, recovery without a restart, nothing seen is lost."""
+import ctypes
+import os
+import threading
+
+from opta_test import Demo, Home, Daemon, Skip, WebSocket, check, check_equal, ended_turns, wait_for
+
+CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
+
+
+def small_disk(home, kilobytes):
+    """Puts sessions/ on a disk of that size, seen by this test's processes alone."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    path = os.path.join(home.dir, "sessions")
+    os.makedirs(path, mode=0o700)
+    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
+        raise Skip("this machine allows no mount namespace: " + os.strerror(ctypes.get_errno()))
+    if libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, f"size={kilobytes}k,mode=700".encode()) != 0:
+        raise Skip("this machine allows no tmpfs: " + os.strerror(ctypes.get_errno()))
+    home.mounts.append(path)
+    return path
+
+
+def fill(path):
+    """Takes what is left of the disk. Returns the file to remove."""
+    ballast = os.path.join(path, "ballast")
+    with open(ballast, "wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(b"\0" * 4096)
+        except OSError:
+            pass
+    return ballast
+
+
+def full_stack():
+    home = Home()
+    path = small_disk(home, 4096)
+    demo = Demo(home)
+    home.write_config({"connection.port": demo.port})
+    return home, path, Daemon(home)
+
+
+def test_a_turn_on_a_full_disk_is_refused_with_507_and_accepted_again_later():
+    _, path, daemon = full_stack()
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "demo:tokens=5")
+    before = daemon.raw_events(sid)
+    ballast = fill(path)
+    # The log's file may have room left from before; a large turn has none.
+    answer = wait_for(lambda: (lambda a: a.status == 507 and a)(daemon.post_turn(sid, "x" * 300000)), 10, "a turn to be refused with 507")
+    check_equal("the code", answer.json()["code"], "STORAGE_FULL")
+    check_equal("what was there can be read", daemon.raw_events(sid)[:len(before)], before)
+    daemon.http("GET", "/v3/health").expect(200)
+    os.unlink(ballast)
+    check_equal("a turn afterwards", daemon.run_turn(sid, "demo:tokens=5")[-1]["event"], "turn.done")
+    seqs = [e["seq"] for e in daemon.events(sid)]
+    check_equal("the numbers", seqs, list(range(1, len(seqs) + 1)))
+
+
+def test_a_disk_that_fills_within_an_answer_ends_the_turn_as_storage_full_and_loses_nothing_seen():
+    _, path, daemon = full_stack()
+    sid = daemon.create()["id"]
+    seen = []
+
+    def watch(ws):
+        try:
+            while True:
+                seen.append(ws.recv())
+        except Exception:
+            pass
+
+    ws = daemon.ws(sid, 0)
+    threading.Thread(target=watch, args=(ws,), daemon=True).start()
+    turn = daemon.submit(sid, "demo:tokens=200000")
+    wait_for(lambda: len(seen) > 100, 10, "the first tokens")
+    ballast = fill(path)
+    wait_for(lambda: daemon.session(sid)["status"] and "could not be stored" in daemon.home.log(), 20, "the log to say that events could not be stored")
+    os.unlink(ballast)
+    stop = daemon.wait_stop(sid, turn, 20)
+    check_equal("the stop event", (stop["event"], stop["payload"].get("code")), ("turn.error", "storage-full"))
+    events = daemon.events(sid)
+    check_equal("the numbers", [e["seq"] for e in events], list(range(1, len(events) + 1)))
+    check_equal("stop events of the turn", sum(turn in ended_turns(e) for e in events), 1)
+    by_seq = {e["seq"]: e for e in events}
+    lost = [e for e in list(seen) if isinstance(e, dict) and "seq" in e and by_seq.get(e["seq"]) != e]
+    check(not lost, f"expected every event seen to be in the log, {len(lost)} are not, e.g. {lost[:1]}")
+    check_equal("a turn afterwards", daemon.run_turn(sid, "demo:tokens=5")[-1]["event"], "turn.done")
+    ws.close()
