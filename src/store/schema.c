@@ -46,7 +46,7 @@ static int exec(struct db *db, const char *sql)
 
 static int migrate_one(struct db *db, int from)
 {
-	char version[64];
+	char version[80];
 	int rc;
 
 	snprintf(version, sizeof version, "PRAGMA application_id=%d; PRAGMA user_version=%d;",

@@ -116,11 +116,9 @@ static void *writer_thread(void *data)
 	return NULL;
 }
 
-/* Give the pending jobs to the writer, if it has none. */
-static void hand_over(struct store *s)
+/* Have everybody who holds back events submit them. */
+static void seal_all(struct store *s)
 {
-	if (s->in_flight)
-		return;
 	while (!list_empty(&s->sealers)) {
 		struct list *l = s->sealers.next;
 
@@ -128,6 +126,14 @@ static void hand_over(struct store *s)
 		list_entry(l, struct store_sealer, link)
 		    ->seal(list_entry(l, struct store_sealer, link));
 	}
+}
+
+/* Give the pending jobs to the writer, if it has none. */
+static void hand_over(struct store *s)
+{
+	if (s->in_flight)
+		return;
+	seal_all(s);
 	if (list_empty(&s->first) && list_empty(&s->pending))
 		return;
 	s->in_flight = true;
@@ -141,10 +147,25 @@ static void hand_over(struct store *s)
 	pthread_mutex_unlock(&s->lock);
 }
 
+/*
+ * A batch failed. What was submitted since then builds on it (the events after
+ * its events, the rows that speak of them), so all of it fails with it. Only
+ * what the callbacks submit from now on starts afresh.
+ */
+static void fail_pending(struct store *s, struct list *batch, int rc)
+{
+	seal_all(s);
+	list_splice(batch, &s->first);
+	list_splice(batch, &s->pending);
+	list_each (l, batch) {
+		list_entry(l, struct store_job, link)->rc = rc;
+	}
+}
+
 static void take_finished(struct store *s)
 {
 	struct list batch;
-	bool failed;
+	int rc;
 
 	list_init(&batch);
 	pthread_mutex_lock(&s->lock);
@@ -158,13 +179,12 @@ static void take_finished(struct store *s)
 	s->in_flight = false;
 	s->latency_us[s->latencies++ % STORE_LATENCIES] =
 	    (uint32_t)(clock_mono_us() - s->handed_us);
-	failed = list_entry(batch.next, struct store_job, link)->rc != 0;
-	/*
-	 * The writer works on while clients are served. Not after a failure: then
-	 * the callbacks first take back what built on the lost batch.
-	 */
-	if (!failed)
+	rc = list_entry(batch.next, struct store_job, link)->rc;
+	/* The writer works on while clients are served. */
+	if (rc == 0)
 		hand_over(s);
+	else
+		fail_pending(s, &batch, rc);
 	while (!list_empty(&batch)) {
 		struct store_job *job = list_entry(batch.next, struct store_job, link);
 

@@ -5,6 +5,7 @@
  * The database and its threads: one writer with group commit, one reader, one
  * for checkpoints. The loop thread hands over jobs and gets them back by callback.
  *
+ * When a batch fails, what was submitted after it fails with it.
  * Jobs written within one turn of the loop, and the events appended to logs
  * within it, are one transaction: all or none. A batch that holds a job marked
  * durable survives a power cut before its callbacks run; others survive the
