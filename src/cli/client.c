@@ -37,32 +37,37 @@ static pid_t live_owner(const char *lock)
 	return start ? pid : 0;
 }
 
+bool client_parse_state(struct client *c, const char *p, size_t n)
+{
+	json_t *root = NULL;
+	const char *host;
+
+	if (json_parse(p, n, &root, NULL) != 0)
+		return false;
+	host = json_cstr(root, "host", "127.0.0.1");
+	/* Listening on every interface: we are on this machine. */
+	if (strcmp(host, "0.0.0.0") == 0)
+		host = "127.0.0.1";
+	else if (strcmp(host, "::") == 0)
+		host = "::1";
+	c->pid = (pid_t)json_int(root, "pid", 0);
+	c->port = (int)json_int(root, "port", 0);
+	snprintf(c->host, sizeof c->host, "%s", host);
+	snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
+	c->told_to_stop = json_object_get(root, "stoppedAt") != NULL;
+	json_decref(root);
+	/* A token or a host with a line end would forge a header. */
+	return c->pid > 0 && c->port > 0 && c->port < 65536 && c->token[0] &&
+	       !strpbrk(c->token, "\r\n") && !strpbrk(c->host, "\r\n ");
+}
+
 /* Fill c from state.json. False when it is missing, damaged or of another process. */
 static bool read_state(struct client *c, pid_t owner)
 {
 	struct buf text = {0};
-	json_t *root = NULL;
-	const char *host;
-	bool ok = false;
+	bool ok = file_read(c->paths.state, CLIENT_MAX_STATE, &text, NULL) == 0 &&
+		  client_parse_state(c, text.p, text.len) && c->pid == owner;
 
-	if (file_read(c->paths.state, CLIENT_MAX_STATE, &text, NULL) == 0 &&
-	    json_parse(text.p, text.len, &root, NULL) == 0 && json_is_object(root)) {
-		host = json_cstr(root, "host", "127.0.0.1");
-		/* Listening on every interface: we are on this machine. */
-		if (strcmp(host, "0.0.0.0") == 0)
-			host = "127.0.0.1";
-		else if (strcmp(host, "::") == 0)
-			host = "::1";
-		c->pid = (pid_t)json_int(root, "pid", 0);
-		c->port = (int)json_int(root, "port", 0);
-		snprintf(c->host, sizeof c->host, "%s", host);
-		snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
-		/* A token with a line end would forge a header. */
-		c->told_to_stop = json_object_get(root, "stoppedAt") != NULL;
-		ok = owner && c->pid == owner && c->port > 0 && c->port < 65536 && c->token[0] &&
-		     !strpbrk(c->token, "\r\n");
-	}
-	json_decref(root);
 	buf_finish(&text);
 	return ok;
 }

@@ -33,6 +33,12 @@ enum client_found {
 };
 
 /*
+ * Fill c from the text of a state.json: pid, host, port, token, told_to_stop. False when
+ * it does not name a daemon one could talk to. Pure.
+ */
+bool client_parse_state(struct client *c, const char *p, size_t n);
+
+/*
  * Find the daemon that owns c->paths (set). A lost state.json is asked for by
  * SIGHUP and waited for. Never starts one.
  */
