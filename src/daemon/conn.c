@@ -187,6 +187,8 @@ static void make_known(struct conn *c)
 		return;
 	c->known = true;
 	c->server->stranger_count--;
+	list_remove(&c->link);
+	list_append(&c->server->conns, &c->link);
 }
 
 /* A wrong token: its answer may have to wait; it then waits as a request without a body. */
@@ -420,7 +422,7 @@ void conn_new(struct server *s, int fd)
 	struct conn *c = mem_zalloc(1, sizeof *c);
 
 	c->server = s;
-	list_append(&s->conns, &c->link);
+	list_append(&s->strangers, &c->link);
 	s->conn_count++;
 	s->stranger_count++;
 	c->http = http_conn_new(s->loop, fd, &ops, c);

@@ -23,6 +23,7 @@ void server_init(struct server *s)
 	struct rlimit files;
 
 	list_init(&s->conns);
+	list_init(&s->strangers);
 	s->max_conns = SERVER_MAX_CONNS;
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
@@ -42,11 +43,12 @@ void server_on_accept(void *data, int fd)
 {
 	struct server *s = data;
 
-	if (s->stopping || s->conn_count >= s->max_conns ||
-	    s->stranger_count >= SERVER_MAX_STRANGERS) {
+	if (s->stopping || s->conn_count >= s->max_conns) {
 		close(fd);
 		return;
 	}
+	if (s->stranger_count >= SERVER_MAX_STRANGERS)
+		conn_close(conn_of_link(s->strangers.next));
 	conn_new(s, fd);
 }
 
@@ -55,6 +57,7 @@ void server_stop(struct server *s)
 	s->stopping = true;
 	listener_close(s->listener);
 	s->listener = NULL;
+	list_splice(&s->conns, &s->strangers);
 	list_each_safe (l, &s->conns) {
 		conn_stop(conn_of_link(l));
 	}

@@ -22,8 +22,10 @@ enum {
 	/* Connections at once; WebSockets are cheap, the rest are short. Bounded further by
 	   descriptors. */
 	SERVER_MAX_CONNS = 16384,
-	/* Of those, ones that have not yet shown a token: a flood of strangers leaves room for
-	   friends. */
+	/*
+	 * Of those, ones that have not yet shown the token. Past it the oldest of them is
+	 * closed for each new one, so that a flood of strangers cannot lock friends out.
+	 */
 	SERVER_MAX_STRANGERS = 512,
 };
 
@@ -35,7 +37,8 @@ struct server {
 	struct auth auth;
 	const char *daemon_id; /* borrowed */
 	uint64_t started_us;   /* monotonic */
-	struct list conns;     /* struct conn */
+	struct list strangers; /* struct conn that has not shown the token, oldest first */
+	struct list conns;     /* the other ones */
 	unsigned conn_count, stranger_count;
 	unsigned max_conns;   /* SERVER_MAX_CONNS or what descriptors allow */
 	unsigned subscribers; /* WebSocket and SSE clients of events */

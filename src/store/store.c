@@ -34,11 +34,12 @@ struct read_work {
 
 struct store {
 	uv_loop_t *loop;
-	uv_async_t async;     /* the writer finished a batch */
-	uv_prepare_t prepare; /* before the loop sleeps: hand over what came up */
-	struct list first;    /* jobs of the next batch: events */
-	struct list pending;  /* and what comes after them: rows */
-	struct list sealers;  /* who has more for the next batch */
+	uv_async_t async;	/* the writer finished a batch */
+	uv_prepare_t prepare;	/* before the loop sleeps: hand over what came up */
+	struct list first;	/* jobs of the next batch: events */
+	struct list pending;	/* and what comes after them: rows */
+	struct list unanswered; /* reads asked for after store_close */
+	struct list sealers;	/* who has more for the next batch */
 	struct worker *reader;
 	struct db *read_db;  /* the reader's */
 	struct db *write_db; /* the writer's */
@@ -50,6 +51,7 @@ struct store {
 	struct list batch;
 	enum { BATCH_NONE, BATCH_WITH_WRITER, BATCH_FINISHED } batch_state;
 	bool stop;
+	bool closing;
 	bool in_flight; /* loop thread's view: a batch is with the writer */
 	uint64_t handed_us;
 	uint32_t latency_us[STORE_LATENCIES];
@@ -248,6 +250,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	list_init(&s->first);
 	list_init(&s->pending);
 	list_init(&s->sealers);
+	list_init(&s->unanswered);
 	list_init(&s->batch);
 	s->loop = loop;
 	buf_addf(&path, "%s/opta.db", dir);
@@ -291,6 +294,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	s->closing = true;
 	worker_stop(s->reader);
 	/* Each round may submit more (a stop event's rows); stop when a round brought nothing. */
 	for (;;) {
@@ -343,8 +347,14 @@ static void done_read(struct work *work)
 
 void store_read(struct store *s, struct store_job *job)
 {
-	struct read_work *r = mem_zalloc(1, sizeof *r);
+	struct read_work *r;
 
+	/* Asked by a callback while we close: the process ends, nobody waits for the answer. */
+	if (s->closing) {
+		list_append(&s->unanswered, &job->link);
+		return;
+	}
+	r = mem_zalloc(1, sizeof *r);
 	r->work.run = run_read;
 	r->work.done = done_read;
 	r->store = s;

@@ -2,6 +2,8 @@
 import threading
 import time
 
+import socket
+
 from opta_test import Daemon, Gone, Home, Refused, SLOW, Sse, WebSocket, check, check_equal, check_in, http, raw, request_bytes
 
 WRONG = "opta_dk_" + "A" * 43
@@ -226,3 +228,22 @@ def test_a_request_written_by_hand_as_in_the_runbook_is_accepted():
     daemon = new_daemon()
     data = request_bytes("GET", "/v3/health", headers={"Host": f"127.0.0.1:{daemon.port}", "User-Agent": "curl/8", "Accept": "*/*"}, token=daemon.token)
     check_equal("status of the runbook's request", raw(daemon.port, data).status, 200)
+
+
+def test_a_flood_of_strangers_does_not_lock_friends_out():
+    daemon = new_daemon()
+    held = []
+    try:
+        for _ in range(700):
+            held.append(socket.create_connection(("127.0.0.1", daemon.port)))
+        daemon.http("GET", "/v3/sessions").expect(200)
+        with daemon.ws() as ws:
+            ws.send_json({"type": "hello"})
+            for _ in range(600):
+                held.append(socket.create_connection(("127.0.0.1", daemon.port)))
+            daemon.http("GET", "/v3/sessions").expect(200)
+            ws.send_json({"type": "nonsense"})
+            check_in("the answer on the old WebSocket", "type", str(ws.recv()))
+    finally:
+        for sock in held:
+            sock.close()
