@@ -183,8 +183,11 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 	ws->in_len = n;
 	ws->out = out;
 	rc = wslay_event_recv(ws->ctx);
-	/* Pongs and close replies that wslay queued. */
-	if (wslay_event_want_write(ws->ctx))
+	/* Pongs and close replies that wslay queued; its close after a broken frame has no code,
+	 * ours has. */
+	if (rc != 0)
+		ws_put_close(ws, out, WS_CLOSE_PROTOCOL, "");
+	else if (wslay_event_want_write(ws->ctx))
 		wslay_event_send(ws->ctx);
 	if (rc != 0 || ws->closed || !wslay_event_get_read_enabled(ws->ctx))
 		return ERR_CLOSED;

@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
+#include "store/cache.h"
 #include "store/db.h"
 #include "store/segment.h"
 #include "store/store.h"
@@ -226,44 +227,15 @@ struct segment *log_tail(const struct log *l, uint64_t seq)
 
 /* --- cold reads --- */
 
-/*
- * Segments read from disk, newest use first: twenty readers at the same place
- * read once. Loop thread; keyed by session number and seq.
- */
-enum { COLD_CACHED = 32 };
-
-static struct {
-	int64_t session;
-	struct segment *segment; /* owned reference, NULL: free */
-} cold[COLD_CACHED];
-
 struct log_read {
 	struct store_job job;
+	struct cache *cache; /* borrowed from the store */
 	int64_t session;
 	uint64_t seq, until;	 /* from, and the last durable one at the time of asking */
 	struct segment *segment; /* the result, owned */
 	log_read_cb *on_read;	 /* NULL: cancelled */
 	void *data;
 };
-
-static void cold_remember(int64_t session, struct segment *s)
-{
-	if (s->len > 4 * LOG_SEGMENT_BYTES)
-		return;
-	segment_unref(cold[COLD_CACHED - 1].segment);
-	memmove(cold + 1, cold, (COLD_CACHED - 1) * sizeof cold[0]);
-	cold[0].session = session;
-	cold[0].segment = segment_ref(s);
-}
-
-static struct segment *cold_find(int64_t session, uint64_t seq)
-{
-	for (size_t i = 0; i < COLD_CACHED && cold[i].segment; i++)
-		if (cold[i].session == session && cold[i].segment->first_seq <= seq &&
-		    seq <= cold[i].segment->last_seq)
-			return cold[i].segment;
-	return NULL;
-}
 
 /* Add one row to the frames gathered so far. False when it does not fit what came before. */
 static bool gather(struct buf *frames, sqlite3_stmt *row, uint64_t *first, uint64_t *last)
@@ -321,7 +293,7 @@ static void done_read(struct store_job *job, int rc)
 	struct log_read *r = list_entry(job, struct log_read, job);
 
 	if (rc == 0)
-		cold_remember(r->session, r->segment);
+		cache_put(r->cache, r->session, r->segment);
 	if (r->on_read)
 		r->on_read(r->data, rc, r->segment);
 	segment_unref(r->segment);
@@ -346,12 +318,14 @@ static void done_cached(struct store_job *job, int rc)
 struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, void *data)
 {
 	struct log_read *r = mem_zalloc(1, sizeof *r);
-	struct segment *known = cold_find(l->opts.session, seq);
+	struct cache *cache = store_cache(l->opts.store);
+	struct segment *known = cache_find(cache, l->opts.session, seq);
 
 	assert(seq >= 1 && seq <= l->durable);
 	r->job.run = known ? run_nothing : run_read;
 	r->job.done = known ? done_cached : done_read;
 	r->segment = known ? segment_ref(known) : NULL;
+	r->cache = cache;
 	r->session = l->opts.session;
 	r->seq = seq;
 	r->until = l->durable;

@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "protocol/payload.h"
+#include "store/cache.h"
 #include "store/db.h"
 #include "store/store.h"
 
@@ -112,6 +113,7 @@ void store_session_delete(struct store *s, int64_t num, store_done_cb *done, voi
 	struct row_write *w = new_write(run_delete, num, done, data);
 
 	w->job.durable = true;
+	cache_forget(store_cache(s), num);
 	store_write(s, &w->job);
 }
 

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/worker.h"
+#include "store/cache.h"
 #include "store/checkpoint.h"
 #include "store/db.h"
 #include "store/recovery.h"
@@ -36,6 +37,7 @@ struct store {
 	uv_loop_t *loop;
 	uv_async_t async;	/* the writer finished a batch */
 	uv_prepare_t prepare;	/* before the loop sleeps: hand over what came up */
+	struct cache *cache;	/* owned */
 	struct list first;	/* jobs of the next batch: events */
 	struct list pending;	/* and what comes after them: rows */
 	struct list unanswered; /* reads asked for after store_close */
@@ -52,7 +54,8 @@ struct store {
 	enum { BATCH_NONE, BATCH_WITH_WRITER, BATCH_FINISHED } batch_state;
 	bool stop;
 	bool closing;
-	bool in_flight; /* loop thread's view: a batch is with the writer */
+	unsigned open_handles; /* while closing */
+	bool in_flight;	       /* loop thread's view: a batch is with the writer */
 	uint64_t handed_us;
 	uint32_t latency_us[STORE_LATENCIES];
 	size_t latencies;
@@ -247,6 +250,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	pthread_mutex_init(&s->commit_lock, NULL);
 	pthread_mutex_init(&s->lock, NULL);
 	pthread_cond_init(&s->wake, NULL);
+	s->cache = cache_new();
 	list_init(&s->first);
 	list_init(&s->pending);
 	list_init(&s->sealers);
@@ -265,6 +269,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 		checkpoint_free(s->checkpoint);
 		db_close(s->read_db);
 		db_close(s->write_db);
+		cache_free(s->cache);
 		free(s);
 		return rc;
 	}
@@ -280,9 +285,14 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	return 0;
 }
 
-static void on_async_closed(uv_handle_t *handle)
+/* Both handles lie in s: it goes with the second, whichever that is. */
+static void on_handle_closed(uv_handle_t *handle)
 {
 	struct store *s = handle->data;
+
+	if (--s->open_handles)
+		return;
+	cache_free(s->cache);
 
 	pthread_mutex_destroy(&s->commit_lock);
 	pthread_mutex_destroy(&s->lock);
@@ -315,8 +325,9 @@ void store_close(struct store *s)
 	checkpoint_free(s->checkpoint);
 	db_close(s->read_db);
 	db_close(s->write_db);
-	uv_close((uv_handle_t *)&s->prepare, NULL);
-	uv_close((uv_handle_t *)&s->async, on_async_closed);
+	s->open_handles = 2;
+	uv_close((uv_handle_t *)&s->prepare, on_handle_closed);
+	uv_close((uv_handle_t *)&s->async, on_handle_closed);
 }
 
 void store_write(struct store *s, struct store_job *job)
@@ -360,6 +371,11 @@ void store_read(struct store *s, struct store_job *job)
 	r->store = s;
 	r->job = job;
 	worker_submit(s->reader, &r->work);
+}
+
+struct cache *store_cache(struct store *s)
+{
+	return s->cache;
 }
 
 void store_want_seal(struct store *s, struct store_sealer *sealer)

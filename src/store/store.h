@@ -20,6 +20,7 @@
 
 #include "base/list.h"
 
+struct cache;
 struct db;
 struct err;
 struct store;
@@ -68,6 +69,9 @@ void store_read(struct store *s, struct store_job *job);
  * readers know of them when the callbacks of rows run.
  */
 void store_write_first(struct store *s, struct store_job *job);
+
+/* Segments read before; borrowed for the store's life. */
+struct cache *store_cache(struct store *s);
 
 /* Something is to be written at the end of this turn of the loop: sealer is called then, to submit
  * it. */

@@ -1,0 +1,191 @@
+/* protocol/ws and protocol/sse: streams cut anywhere. */
+#include "protocol/ws.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "protocol/sse.h"
+#include "tests/lib/unit.h"
+
+static void on_message(void *data, const char *p, size_t n)
+{
+	struct buf *all = data;
+
+	buf_add(all, p, n);
+	buf_addc(all, '|');
+}
+
+/* Feed in two pieces cut at `cut`; the result of the last feed. */
+static int feed(bool server, size_t max, const char *p, size_t n, size_t cut, struct buf *all,
+    struct buf *out, uint16_t *code)
+{
+	struct ws *ws = ws_new(server, max, on_message, all);
+	int rc = ws_feed(ws, p, cut, out);
+
+	if (rc == 0)
+		rc = ws_feed(ws, p + cut, n - cut, out);
+	*code = ws_close_code(ws);
+	ws_free(ws);
+	return rc;
+}
+
+static void the_accept_key_is_that_of_the_rfc(void **state)
+{
+	char accept[WS_ACCEPT_SIZE], a[WS_KEY_SIZE], b[WS_KEY_SIZE];
+
+	ws_accept("dGhlIHNhbXBsZSBub25jZQ==", 24, accept);
+	assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+	ws_key(a);
+	ws_key(b);
+	assert_int_equal(strlen(a), 24);
+	assert_string_not_equal(a, b);
+}
+
+static void messages_and_fragments_survive_any_cut(void **state)
+{
+	/* "Hi", then "abc" in two fragments with a ping between them; mask 0. */
+	static const char text[] = "\x81\x82\0\0\0\0Hi"
+				   "\x01\x82\0\0\0\0ab"
+				   "\x89\x81\0\0\0\0p"
+				   "\x80\x81\0\0\0\0c";
+
+	for (size_t cut = 0; cut <= sizeof text - 1; cut++) {
+		struct buf all = {0}, out = {0};
+		uint16_t code;
+
+		assert_int_equal(feed(true, 100, text, sizeof text - 1, cut, &all, &out, &code), 0);
+		assert_string_equal(buf_cstr(&all), "Hi|abc|");
+		/* The pong. */
+		assert_int_equal(out.len, 3);
+		assert_memory_equal(out.p, "\x8A\x01p", 3);
+		buf_finish(&all);
+		buf_finish(&out);
+	}
+}
+
+static void what_the_rfc_forbids_ends_the_connection_with_its_code(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		unsigned code;
+	} cases[] = {
+	    {"\x81\x02Hi", 4, WS_CLOSE_PROTOCOL},	     /* not masked */
+	    {"\xC1\x82\0\0\0\0Hi", 8, WS_CLOSE_PROTOCOL},    /* reserved bit */
+	    {"\x83\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* opcode 3 */
+	    {"\x80\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* continues nothing */
+	    {"\x09\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* fragmented ping */
+	    {"\x81\x82\0\0\0\0\xC3\x28", 8, 1007},	     /* bad UTF-8 */
+	    {"\x81\xFE\x01\0\0\0\0\0x", 9, WS_CLOSE_TOO_BIG}, /* larger than the limit */
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf all = {0}, out = {0};
+		uint16_t code;
+
+		assert_int_equal(
+		    feed(true, 200, cases[i].bytes, cases[i].n, 1, &all, &out, &code), ERR_CLOSED);
+		assert_int_equal(all.len, 0);
+		if (out.len < 4)
+			fail_msg("case %zu: no close frame", i);
+		assert_true(out.len >= 4 && (unsigned char)out.p[0] == 0x88);
+		assert_int_equal(
+		    (unsigned char)out.p[2] << 8 | (unsigned char)out.p[3], cases[i].code);
+		buf_finish(&all);
+		buf_finish(&out);
+	}
+}
+
+static void both_sides_understand_each_other_at_every_size(void **state)
+{
+	static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 100000};
+
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		struct buf text = {0}, wire = {0}, all = {0}, out = {0};
+		struct ws *client = ws_new(false, 1 << 20, on_message, &all),
+			  *server = ws_new(true, 1 << 20, on_message, &all);
+
+		for (size_t k = 0; k < sizes[i]; k++)
+			buf_addc(&text, (char)('a' + k % 26));
+		ws_put_text(client, &wire, text.p, text.len);
+		assert_int_equal(ws_feed(server, wire.p, wire.len, &out), 0);
+		assert_int_equal(all.len, sizes[i] + 1);
+		buf_clear(&wire);
+		ws_put_text(server, &wire, text.p, text.len);
+		assert_int_equal(ws_feed(client, wire.p, wire.len, &out), 0);
+		assert_int_equal(all.len, 2 * sizes[i] + 2);
+		buf_clear(&wire);
+		ws_put_close(server, &wire, 4004, "gone");
+		assert_int_equal(ws_feed(client, wire.p, wire.len, &out), ERR_CLOSED);
+		assert_int_equal(ws_close_code(client), 4004);
+		ws_free(client);
+		ws_free(server);
+		buf_finish(&text);
+		buf_finish(&wire);
+		buf_finish(&all);
+		buf_finish(&out);
+	}
+}
+
+static int on_event(void *data, struct str text, struct str id)
+{
+	struct buf *all = data;
+
+	buf_addf(
+	    all, "<%.*s:%.*s>", (int)id.n, id.n ? id.p : "", (int)text.n, text.n ? text.p : "");
+	return 0;
+}
+
+static void events_survive_any_cut_and_any_line_end(void **state)
+{
+	static const char *const texts[] = {
+	    ": c\nid: 1\ndata: a\ndata:b\n\ndata:\n\nevent: x\n\nid: 2\ndata: c: d\n\n",
+	    ": c\r\nid: 1\r\ndata: a\r\ndata:b\r\n\r\ndata:\r\n\r\nevent: x\r\n\r\nid: 2\r\ndata: "
+	    "c: d\r\n\r\n",
+	    ": c\rid: 1\rdata: a\rdata:b\r\rdata:\r\revent: x\r\rid: 2\rdata: c: d\r\r",
+	};
+
+	for (size_t i = 0; i < 3; i++)
+		for (size_t cut = 0; cut <= strlen(texts[i]); cut++) {
+			struct buf all = {0};
+			struct sse *s = sse_new(100, on_event, &all);
+
+			assert_int_equal(sse_feed(s, texts[i], cut), 0);
+			assert_int_equal(sse_feed(s, texts[i] + cut, strlen(texts[i]) - cut), 0);
+			assert_string_equal(buf_cstr(&all), "<1:a\nb><1:><2:c: d>");
+			sse_free(s);
+			buf_finish(&all);
+		}
+}
+
+static void a_line_and_an_event_have_a_limit(void **state)
+{
+	struct buf all = {0}, big = {0};
+	struct sse *s = sse_new(100, on_event, &all);
+
+	for (int i = 0; i < 200; i++)
+		buf_addc(&big, 'x');
+	assert_int_equal(sse_feed(s, big.p, big.len), ERR_LIMIT);
+	sse_free(s);
+	s = sse_new(100, on_event, &all);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(sse_feed(s, "data: 0123456789012345678901234567890\n", 38),
+		    i < 3 ? 0 : ERR_LIMIT);
+	sse_free(s);
+	buf_finish(&all);
+	buf_finish(&big);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
+	    cmocka_unit_test(messages_and_fragments_survive_any_cut),
+	    cmocka_unit_test(what_the_rfc_forbids_ends_the_connection_with_its_code),
+	    cmocka_unit_test(both_sides_understand_each_other_at_every_size),
+	    cmocka_unit_test(events_survive_any_cut_and_any_line_end),
+	    cmocka_unit_test(a_line_and_an_event_have_a_limit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,112 @@
+/* session/prompt: what the model is given, cut at turns. */
+#include "session/prompt.h"
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "tests/lib/unit.h"
+
+static const char history[] =
+    "{\"role\":\"user\",\"content\":\"one }],[{ \\\" "
+    "\"},{\"role\":\"assistant\",\"content\":\"1\",\"tool_calls\":[{\"id\":\"x\"}]},"
+    "{\"role\":\"tool\",\"content\":\"result\"},{\"role\":\"assistant\",\"content\":\"2\"},"
+    "{\"role\":\"user\",\"content\":\"two\"},{\"role\":\"assistant\",\"content\":\"3\"}";
+
+static int build(struct config *c, uint64_t context, const char *content, json_t **ret,
+    struct prompt_result *result)
+{
+	struct buf out = {0};
+	int rc = prompt_build(&out,
+	    &(struct prompt_opts){.config = c,
+		.context_tokens = context,
+		.mode = "plan",
+		.metadata = "{\"workspace\":\"/w\"}",
+		.history = history,
+		.history_len = sizeof history - 1,
+		.content = content,
+		.content_len = strlen(content)},
+	    result);
+
+	if (rc == 0)
+		assert_int_equal(json_parse(out.p, out.len, ret, NULL), 0);
+	buf_finish(&out);
+	return rc;
+}
+
+static const char *text_of(const json_t *messages, size_t i)
+{
+	return json_cstr(json_array_get(messages, i), "content", "");
+}
+
+static void system_history_and_words_come_in_order(void **state)
+{
+	struct config *c = config_new();
+	struct prompt_result r;
+	json_t *messages;
+
+	assert_int_equal(config_set(c, "agent.systemPrompt", "Be kind.", NULL), 0);
+	assert_int_equal(build(c, 0, "three", &messages, &r), 0);
+	assert_int_equal(json_array_size(messages), 8);
+	assert_int_equal(strncmp(text_of(messages, 0), "Be kind.", 8), 0);
+	assert_non_null(strstr(text_of(messages, 0), "/w"));
+	assert_non_null(strstr(text_of(messages, 0), "plan"));
+	assert_string_equal(text_of(messages, 1), "one }],[{ \" ");
+	assert_string_equal(text_of(messages, 7), "three");
+	assert_int_equal(r.dropped_messages, 0);
+	json_decref(messages);
+	config_free(c);
+}
+
+static void the_oldest_whole_turn_goes_first_and_no_tool_exchange_is_cut(void **state)
+{
+	struct config *c = config_new();
+	bool dropped_one = false, dropped_both = false;
+
+	for (uint64_t context = 400; context > 20; context--) {
+		struct prompt_result r;
+		json_t *messages;
+
+		if (build(c, context, "three", &messages, &r) != 0)
+			break;
+		/* Either all, or without the four of the first turn, or without both. */
+		assert_true(
+		    r.dropped_messages == 0 || r.dropped_messages == 4 || r.dropped_messages == 6);
+		assert_int_equal(json_array_size(messages), 8 - r.dropped_messages);
+		if (r.dropped_messages == 4)
+			assert_string_equal(text_of(messages, 1), "two");
+		dropped_one |= r.dropped_messages == 4;
+		dropped_both |= r.dropped_messages == 6;
+		json_decref(messages);
+	}
+	assert_true(dropped_one && dropped_both);
+	config_free(c);
+}
+
+static void words_larger_than_the_context_are_refused(void **state)
+{
+	struct config *c = config_new();
+	struct prompt_result r;
+	json_t *messages = NULL;
+	char words[3001];
+
+	memset(words, 'x', sizeof words - 1);
+	words[sizeof words - 1] = '\0';
+	assert_int_equal(build(c, 1000, words, &messages, &r), ERR_LIMIT);
+	/* What is set beats what the server says. */
+	assert_int_equal(config_set(c, "model.contextTokens", "100000", NULL), 0);
+	assert_int_equal(build(c, 1000, words, &messages, &r), 0);
+	json_decref(messages);
+	config_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(system_history_and_words_come_in_order),
+	    cmocka_unit_test(the_oldest_whole_turn_goes_first_and_no_tool_exchange_is_cut),
+	    cmocka_unit_test(words_larger_than_the_context_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
