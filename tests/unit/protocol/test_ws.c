@@ -70,12 +70,12 @@ static void what_the_rfc_forbids_ends_the_connection_with_its_code(void **state)
 		size_t n;
 		unsigned code;
 	} cases[] = {
-	    {"\x81\x02Hi", 4, WS_CLOSE_PROTOCOL},	     /* not masked */
-	    {"\xC1\x82\0\0\0\0Hi", 8, WS_CLOSE_PROTOCOL},    /* reserved bit */
-	    {"\x83\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* opcode 3 */
-	    {"\x80\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* continues nothing */
-	    {"\x09\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	     /* fragmented ping */
-	    {"\x81\x82\0\0\0\0\xC3\x28", 8, 1007},	     /* bad UTF-8 */
+	    {"\x81\x02Hi", 4, WS_CLOSE_PROTOCOL},	      /* not masked */
+	    {"\xC1\x82\0\0\0\0Hi", 8, WS_CLOSE_PROTOCOL},     /* reserved bit */
+	    {"\x83\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	      /* opcode 3 */
+	    {"\x80\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	      /* continues nothing */
+	    {"\x09\x80\0\0\0\0", 6, WS_CLOSE_PROTOCOL},	      /* fragmented ping */
+	    {"\x81\x82\0\0\0\0\xC3\x28", 8, 1007},	      /* bad UTF-8 */
 	    {"\x81\xFE\x01\0\0\0\0\0x", 9, WS_CLOSE_TOO_BIG}, /* larger than the limit */
 	};
 
