@@ -13,9 +13,15 @@
 #include <string.h>
 #include <time.h>
 
-#ifndef OPTA_ALLOW_BANNED
+/* Checked builds make macros of some, which cannot be poisoned as they are. */
+#undef strcpy
+#undef strcat
+#undef strncpy
+#undef strncat
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison strcpy strcat strncpy strncat sprintf vsprintf strtok
 #pragma GCC poison gmtime localtime asctime ctime atoi atol atoll atof gets
-#endif
 
 #endif

@@ -66,7 +66,7 @@ struct submit_result {
 typedef void session_submit_cb(void *data, const struct submit_result *result);
 
 /*
- * Accept a turn. The callback says so only after it is durable; it may be
+ * Accept a turn (submit.c). The callback says so only after it is durable; it may be
  * called before this returns for a refusal. Strings of request are copied.
  */
 void session_submit(
@@ -79,7 +79,8 @@ struct cancel_result {
 };
 typedef void session_cancel_cb(void *data, const struct cancel_result *result);
 
-/* Cancel the turns that match; calls back once it is durable (at once when none matched). */
+/* Cancel the turns that match (cancel.c); calls back once it is durable (at once when none
+ * matched). */
 void session_cancel(
     struct session *s, const struct request_cancel *request, session_cancel_cb *done, void *data);
 
@@ -106,7 +107,11 @@ uint64_t session_append(struct session *s, int kind, struct buf *payload);
 /* Write the row with the current numbers. */
 void session_save(struct session *s, bool durable, store_done_cb *done, void *data);
 
-/* Something ended: start the next turn, or become idle. */
+/* Put a turn at the end of the queue; take one out, wherever it stands. */
+void session_enqueue(struct session *s, struct turn *t);
+void session_dequeue(struct session *s, struct turn *t);
+
+/* Something began, ended or left the queue: start the next turn, become busy or idle. */
 void session_pump(struct session *s);
 
 /* ERR_FULL and kin as an API error. */

@@ -77,8 +77,7 @@ static void what_two_parsers_could_read_in_two_ways_is_refused(void **state)
 	    "GET / HTTP/1.1\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
 	    "GET / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n",
 	    "GET / HTTP/1.1\r\nContent-Length : 5\r\n\r\n",
-	    "GET / HTTP/1.1\r\nX: a\x01"
-	    "b\r\n\r\n",
+	    "GET / HTTP/1.1\r\nX: a\001b\r\n\r\n",
 	    "GET / HTTP/1.1\r\nContent-Length: +5\r\n\r\n",
 	    "GET / HTTP/9.9\r\n\r\n",
 	    "GET  HTTP/1.1\r\n\r\n",
