@@ -35,7 +35,7 @@ def fill(path):
 
 def full_stack():
     home = Home()
-    path = small_disk(home, 4096)
+    path = small_disk(home, 16384)
     demo = Demo(home)
     home.write_config({"connection.port": demo.port})
     return home, path, Daemon(home)
@@ -72,7 +72,7 @@ def test_a_disk_that_fills_within_an_answer_ends_the_turn_as_storage_full_and_lo
 
     ws = daemon.ws(sid, 0)
     threading.Thread(target=watch, args=(ws,), daemon=True).start()
-    turn = daemon.submit(sid, "demo:tokens=200000")
+    turn = daemon.submit(sid, "demo:tokens=20000 demo:delay=1")
     wait_for(lambda: len(seen) > 100, 10, "the first tokens")
     ballast = fill(path)
     wait_for(lambda: daemon.session(sid)["status"] and "could not be stored" in daemon.home.log(), 20, "the log to say that events could not be stored")
