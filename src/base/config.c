@@ -272,7 +272,9 @@ int config_parse(const char *p, size_t n, const char *name, struct config **ret,
 	if (text.n == 0)
 		goto out;
 	if (json_parse(text.p, text.n, &root, &why) != 0) {
-		rc = err_set(reterr, ERR_SYNTAX, "%s is not valid JSON (%.200s)", name, why.text);
+		rc = err_set(reterr, ERR_SYNTAX,
+		    "%s is not valid JSON (%.150s): mend it, or move it away for the defaults",
+		    name, why.text);
 	} else if (!json_is_object(root)) {
 		rc = err_set(reterr, ERR_SYNTAX, "%s must hold one JSON object, {...}", name);
 	} else {

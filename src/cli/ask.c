@@ -168,6 +168,16 @@ static bool names_turn(const json_t *list, const char *turn_id)
 	return false;
 }
 
+/* What went wrong and, for what a first user meets first, what to do. */
+static void say_error(const char *message, const char *code)
+{
+	cmd_error("%s (%s)", message, code);
+	if (strcmp(code, TURN_ERROR_UNREACHABLE) == 0)
+		term_note(
+		    "say where your model server is: opta config set connection.host HOST:PORT\n"
+		    "or try the built-in one: opta lmx demo");
+}
+
 static void show(struct ask *a, enum event_kind kind, const json_t *payload)
 {
 	struct str text = json_str(payload, "text");
@@ -188,8 +198,8 @@ static void show(struct ask *a, enum event_kind kind, const json_t *payload)
 	case EVENT_TURN_ERROR:
 		finish(a, EXIT_ERROR);
 		if (!a->opts->json)
-			cmd_error("%s (%s)", json_cstr(payload, "message", "?"),
-			    json_cstr(payload, "code", "?"));
+			say_error(
+			    json_cstr(payload, "message", "?"), json_cstr(payload, "code", "?"));
 		break;
 	default:
 		break;

@@ -549,6 +549,11 @@ static void start_stream(struct model_ask *a)
 	struct filter *filter;
 	struct err err = {0};
 
+	/* The settings may have changed since the preflight. */
+	if (!t) {
+		end(a, TURN_ERROR_UNREACHABLE, "no model server is configured any more");
+		return;
+	}
 	filter = target_filter(t, &err);
 	if (t->tls && !filter) {
 		end(a, TURN_ERROR_UNREACHABLE, err.text);

@@ -65,7 +65,7 @@ void preflight_cancel(struct preflight_call *p);
 /* Something failed: ask again next time. */
 void model_server_distrust(struct model_server *s);
 
-/* The host in use; valid until configure. */
+/* The host in use, valid until configure; NULL when no setting names one. */
 const struct target *model_server_target(const struct model_server *s);
 
 /* "lmx-host.local:1234", for people. */
