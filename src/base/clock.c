@@ -1,6 +1,10 @@
 /* Time. */
 #include "base/clock.h"
 
+/* The years 0000 to 9999: what a date of four digits can show. */
+#define FIRST_MS (-62167219200000)
+#define LAST_MS 253402300799999
+
 uint64_t clock_mono_us(void)
 {
 	struct timespec ts;
@@ -27,9 +31,16 @@ static void put_digits(char *p, int width, int value)
 
 void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE])
 {
-	static _Thread_local int64_t cached_second = -1;
+	static _Thread_local int64_t cached_second = INT64_MIN;
 	static _Thread_local char cached[CLOCK_ISO_SIZE] = "0000-00-00T00:00:00.000Z";
-	int64_t second = ms / 1000;
+	int64_t second;
+
+	if (ms < FIRST_MS)
+		ms = FIRST_MS;
+	if (ms > LAST_MS)
+		ms = LAST_MS;
+	/* Rounded down, also before 1970. */
+	second = (ms - FIRST_MS) / 1000 + FIRST_MS / 1000;
 
 	/* Tokens come many to the second: the calendar is worked out once for each. */
 	if (second != cached_second) {
@@ -46,7 +57,7 @@ void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE])
 		cached_second = second;
 	}
 	memcpy(ret_iso, cached, CLOCK_ISO_SIZE);
-	put_digits(ret_iso + 20, 3, (int)(ms % 1000));
+	put_digits(ret_iso + 20, 3, (int)(ms - second * 1000));
 }
 
 void clock_local_hms(int *ret_h, int *ret_m, int *ret_s)

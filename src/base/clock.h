@@ -15,8 +15,8 @@ uint64_t clock_mono_us(void);
 /* Milliseconds since 1970 UTC; may jump. For what people and logs are shown. */
 int64_t clock_wall_ms(void);
 
-/* Write wall time ms as ISO 8601 UTC with milliseconds, CLOCK_ISO_SIZE bytes with the 0. Pure
- * arithmetic, no locale. */
+/* Write wall time ms as ISO 8601 UTC with milliseconds, CLOCK_ISO_SIZE bytes with the 0. No locale;
+ * a time outside the years 0000 to 9999 is shown as the first or last of them. */
 void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE]);
 
 /* Local hour, minute and second of now, for the log. */
