@@ -406,8 +406,11 @@ static json_t *value_from_text(const struct config_key *k, const char *text)
 		while (rest.n) {
 			rest = str_cut(rest, ',', &one);
 			one = str_trim(one);
-			if (one.n)
-				json_array_append_new(list, json_stringn(one.p, one.n));
+			if (one.n && json_array_append_new(list, json_stringn(one.p, one.n)) != 0) {
+				/* Not UTF-8. */
+				json_decref(list);
+				return NULL;
+			}
 		}
 		return list;
 	case CONFIG_TEXT:
