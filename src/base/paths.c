@@ -56,7 +56,7 @@ static int find_home(char *out, size_t size, struct err *reterr)
 
 static void join(char out[PATHS_MAX], const char *home, const char *tail)
 {
-	snprintf(out, PATHS_MAX, "%.990s/%s", home, tail);
+	snprintf(out, PATHS_MAX, "%.*s/%s", PATHS_MAX - PATHS_LONGEST_TAIL - 1, home, tail);
 }
 
 int paths_init(struct paths *p, struct err *reterr)
