@@ -1,211 +1,221 @@
-/* base/file, base/log, base/os, base/paths: what touches the system. */
-#include "base/file.h"
+/* Small whole files. */
+#include "unit.h"
 
-#include <errno.h>
-#include <regex.h>
+#include <dirent.h>
+#include <signal.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
-#include "base/os.h"
-#include "base/paths.h"
-#include "tests/lib/unit.h"
+#include "base/file.h"
 
-static char dir[64];
-
-static const char *at(const char *name)
+static void reading_fails(const char *path, size_t max, int code, const char *says)
 {
-	static char path[4][128];
-	static int turn;
+	struct buf b = {0};
+	struct err err = {0};
 
-	turn = (turn + 1) % 4;
-	snprintf(path[turn], sizeof path[turn], "%s/%s", dir, name);
-	return path[turn];
+	buf_adds(&b, "kept");
+	assert_int_equal(file_read(path, max, &b, &err), code);
+	assert_string_equal(buf_cstr(&b), "kept");
+	assert_holds(err.text, says);
+	buf_finish(&b);
 }
 
-static void put(const char *path, const char *text)
+static void file_is(const char *path, const char *want)
 {
-	FILE *f = fopen(path, "w");
+	struct buf b = {0};
 
+	assert_int_equal(file_read(path, 1 << 20, &b, NULL), 0);
+	assert_string_equal(buf_cstr(&b), want);
+	buf_finish(&b);
+}
+
+static unsigned entries(void)
+{
+	unsigned n = 0;
+	struct dirent *e;
+	DIR *d = opendir(unit_dir);
+
+	assert_non_null(d);
+	while ((e = readdir(d)))
+		n += strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0;
+	closedir(d);
+	return n;
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(lstat(path, &st), 0);
+	return st.st_mode;
+}
+
+static void a_file_is_appended_to_what_is_there(void **state)
+{
+	struct buf b = {0};
+
+	unit_write("f", "world");
+	buf_adds(&b, "hello ");
+	assert_int_equal(file_read(unit_path("f"), 100, &b, NULL), 0);
+	assert_string_equal(buf_cstr(&b), "hello world");
+	buf_finish(&b);
+}
+
+static void a_limit_is_passed_by_one_byte_more_only(void **state)
+{
+	struct buf b = {0};
+
+	unit_write("f", "12345");
+	assert_int_equal(file_read(unit_path("f"), 5, &b, NULL), 0);
+	assert_int_equal(b.len, 5);
+	buf_finish(&b);
+	reading_fails(unit_path("f"), 4, ERR_LIMIT, "larger than 4 bytes");
+	unit_write("empty", "");
+	assert_int_equal(file_read(unit_path("empty"), 0, &b, NULL), 0);
+}
+
+static void a_missing_file_is_enoent(void **state)
+{
+	reading_fails(unit_path("none"), 10, -ENOENT, "none");
+}
+
+static void a_symlink_is_refused(void **state)
+{
+	unit_write("f", "x");
+	assert_int_equal(symlink(unit_path("f"), unit_path("link")), 0);
+	reading_fails(unit_path("link"), 10, -ELOOP, "symbolic link");
+	assert_int_equal(symlink(unit_path("none"), unit_path("dangling")), 0);
+	reading_fails(unit_path("dangling"), 10, -ELOOP, "symbolic link");
+}
+
+static void a_fifo_is_refused_and_does_not_hang(void **state)
+{
+	assert_int_equal(mkfifo(unit_path("fifo"), 0600), 0);
+	reading_fails(unit_path("fifo"), 10, -EINVAL, "not a regular file");
+}
+
+static void a_directory_is_refused(void **state)
+{
+	reading_fails(unit_dir, 10, -EINVAL, "not a regular file");
+}
+
+static void replacing_makes_the_file_with_exactly_its_mode(void **state)
+{
+	mode_t old = umask(077);
+
+	assert_int_equal(file_replace(unit_dir, "f", "a", 1, 0644, NULL), 0);
+	umask(old);
+	file_is(unit_path("f"), "a");
+	assert_int_equal(mode_of(unit_path("f")) & 0777, 0644);
+	assert_int_equal(file_replace(unit_dir, "f", "bc", 2, 0600, NULL), 0);
+	file_is(unit_path("f"), "bc");
+	assert_int_equal(mode_of(unit_path("f")) & 0777, 0600);
+	assert_int_equal(file_replace(unit_dir, "f", NULL, 0, 0600, NULL), 0);
+	file_is(unit_path("f"), "");
+	assert_int_equal(entries(), 1);
+}
+
+static void replacing_a_symlink_leaves_what_it_pointed_at(void **state)
+{
+	unit_write("target", "old");
+	assert_int_equal(symlink("target", unit_path("link")), 0);
+	assert_int_equal(file_replace(unit_dir, "link", "new", 3, 0600, NULL), 0);
+	assert_true(S_ISREG(mode_of(unit_path("link"))));
+	file_is(unit_path("link"), "new");
+	file_is(unit_path("target"), "old");
+}
+
+static void a_reader_of_the_old_file_keeps_it(void **state)
+{
+	char text[4] = "";
+	FILE *f;
+
+	unit_write("f", "old");
+	f = fopen(unit_path("f"), "re");
 	assert_non_null(f);
-	fputs(text, f);
+	assert_int_equal(file_replace(unit_dir, "f", "new", 3, 0600, NULL), 0);
+	assert_int_equal(fread(text, 1, 3, f), 3);
+	assert_string_equal(text, "old");
 	fclose(f);
 }
 
-static void no_link_no_pipe_and_no_giant_is_read(void **state)
+static void a_failed_replace_leaves_nothing_behind(void **state)
 {
-	struct buf b = {0};
+	struct err err = {0};
 
-	put(at("real"), "content");
-	assert_int_equal(symlink(at("real"), at("link")), 0);
-	assert_int_equal(mkfifo(at("pipe"), 0600), 0);
-	assert_int_equal(file_read(at("real"), 7, &b, NULL), 0);
-	assert_string_equal(buf_cstr(&b), "content");
-	assert_int_equal(file_read(at("real"), 6, &b, NULL), ERR_LIMIT);
-	assert_int_equal(file_read(at("link"), 100, &b, NULL), -ELOOP);
-	assert_int_equal(file_read(at("pipe"), 100, &b, NULL), -EINVAL);
-	assert_int_equal(file_read(at("none"), 100, &b, NULL), -ENOENT);
-	assert_int_equal(file_read(dir, 100, &b, NULL), -EINVAL);
-	assert_int_equal(b.len, 7);
-	buf_finish(&b);
+	assert_int_equal(mkdir(unit_path("d"), 0700), 0);
+	assert_int_not_equal(file_replace(unit_dir, "d", "x", 1, 0600, &err), 0);
+	assert_true(err.text[0]);
+	assert_int_equal(entries(), 1);
+	assert_true(S_ISDIR(mode_of(unit_path("d"))));
 }
 
-static void replacing_breaks_a_link_instead_of_following_it(void **state)
+static void a_directory_that_is_a_symlink_is_not_written_to(void **state)
 {
-	struct buf b = {0};
-	struct stat st;
+	struct err err = {0};
 
-	put(at("victim"), "untouched");
-	assert_int_equal(symlink(at("victim"), at("state")), 0);
-	assert_int_equal(file_replace(dir, "state", "new", 3, 0600, NULL), 0);
-	assert_int_equal(file_read(at("victim"), 100, &b, NULL), 0);
-	assert_string_equal(buf_cstr(&b), "untouched");
-	assert_int_equal(lstat(at("state"), &st), 0);
-	assert_true(S_ISREG(st.st_mode) && (st.st_mode & 0777) == 0600);
-	assert_int_equal(symlink(dir, at("dirlink")), 0);
-	assert_int_not_equal(file_replace(at("dirlink"), "x", "y", 1, 0600, NULL), 0);
-	buf_finish(&b);
+	assert_int_equal(mkdir(unit_path("d"), 0700), 0);
+	assert_int_equal(symlink("d", unit_path("link")), 0);
+	assert_int_not_equal(file_replace(unit_path("link"), "f", "x", 1, 0600, &err), 0);
+	assert_holds(err.text, "not a plain directory");
+	assert_int_equal(file_replace(unit_path("none"), "f", "x", 1, 0600, &err), -ENOENT);
 }
 
-static void directories_are_made_private_and_never_through_a_last_link(void **state)
+static void directories_are_made_with_their_parents_for_the_owner_only(void **state)
 {
-	struct stat st;
-
-	assert_int_equal(file_make_dir(at("a/b/c"), NULL), 0);
-	assert_int_equal(stat(at("a/b/c"), &st), 0);
-	assert_int_equal(st.st_mode & 0777, 0700);
-	assert_int_equal(file_make_dir(at("a/b/c"), NULL), 0);
-	assert_int_equal(symlink(at("a"), at("toa")), 0);
-	assert_int_equal(file_make_dir(at("toa"), NULL), -ELOOP);
-	put(at("file"), "");
-	assert_int_equal(file_make_dir(at("file"), NULL), -ENOTDIR);
+	assert_int_equal(file_make_dir(unit_path("a/b/c"), NULL), 0);
+	assert_int_equal(mode_of(unit_path("a")) & 0777, 0700);
+	assert_int_equal(mode_of(unit_path("a/b/c")) & 0777, 0700);
+	assert_int_equal(chmod(unit_path("a"), 0755), 0);
+	assert_int_equal(file_make_dir(unit_path("a"), NULL), 0);
+	assert_int_equal(mode_of(unit_path("a")) & 0777, 0755);
 }
 
-static void a_log_line_has_the_documented_form_and_cannot_be_forged(void **state)
+static void what_is_no_directory_is_in_the_way(void **state)
 {
-	struct buf b = {0};
-	regex_t form;
+	struct err err = {0};
 
-	assert_int_equal(log_open(at("log"), false, NULL), 0);
-	log_set_level(LOG_INFO);
-	log_debug("not this");
-	log_info("hello\n[10:00:00] ERROR forged \x1b[31m");
-	log_close();
-	assert_int_equal(file_read(at("log"), 1000, &b, NULL), 0);
-	assert_int_equal(regcomp(&form,
-			     "^\\[[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\\] INFO  hello \\[10:00:00\\] "
-			     "ERROR forged  \\[31m\n$",
-			     REG_EXTENDED),
-	    0);
-	assert_int_equal(regexec(&form, buf_cstr(&b), 0, NULL, 0), 0);
-	regfree(&form);
-	buf_finish(&b);
+	unit_write("f", "");
+	assert_int_equal(file_make_dir(unit_path("f"), &err), -ENOTDIR);
+	assert_int_equal(file_make_dir(unit_path("f/g"), &err), -ENOTDIR);
+	assert_int_equal(mkdir(unit_path("d"), 0700), 0);
+	assert_int_equal(symlink("d", unit_path("link")), 0);
+	assert_int_equal(file_make_dir(unit_path("link"), &err), -ELOOP);
+	assert_holds(err.text, "symbolic link");
 }
 
-static void a_log_is_renamed_before_it_is_too_large(void **state)
+static void writing_to_a_closed_pipe_is_an_error(void **state)
 {
-	char line[900];
-	struct stat st;
+	int fds[2];
 
-	memset(line, 'x', sizeof line - 1);
-	line[sizeof line - 1] = '\0';
-	assert_int_equal(log_open(at("big"), false, NULL), 0);
-	for (int i = 0; i < LOG_MAX_BYTES / 900 + 200; i++) {
-		log_info("%s", line);
-		/* Not faster than the thread writes, or lines are counted instead of kept. */
-		if (i % 200 == 199) {
-			log_close();
-			assert_int_equal(log_open(at("big"), false, NULL), 0);
-		}
-	}
-	log_close();
-	assert_int_equal(stat(at("big"), &st), 0);
-	assert_true(st.st_size < LOG_MAX_BYTES);
-	assert_int_equal(stat(at("big.1"), &st), 0);
-	assert_true(st.st_size <= LOG_MAX_BYTES);
-}
-
-static void times_are_iso_in_utc(void **state)
-{
-	char iso[CLOCK_ISO_SIZE];
-
-	clock_iso(0, iso);
-	assert_string_equal(iso, "1970-01-01T00:00:00.000Z");
-	clock_iso(1795392001123, iso);
-	assert_string_equal(iso, "2026-11-23T00:00:01.123Z");
-	clock_iso(1795392001007, iso);
-	assert_string_equal(iso, "2026-11-23T00:00:01.007Z");
-}
-
-static void a_zombie_and_a_stranger_count_as_dead(void **state)
-{
-	pid_t child = fork();
-
-	if (child == 0)
-		_exit(0);
-	assert_true(os_process_start(getpid()) > 0);
-	assert_true(os_process_wait_gone(child, 5000));
-	assert_int_equal(os_process_start(child), 0);
-	waitpid(child, NULL, 0);
-	assert_int_equal(os_process_start(0), 0);
-	assert_int_equal(os_process_start(-1), 0);
-	assert_false(os_process_wait_gone(getpid(), 10));
-}
-
-static void homes_are_found_in_order(void **state)
-{
-	struct paths p;
-	struct err err;
-
-	setenv("HOME", "/home/me", 1);
-	unsetenv("OPTA_HOME");
-	unsetenv("XDG_CONFIG_HOME");
-	assert_int_equal(paths_init(&p, NULL), 0);
-	assert_string_equal(p.state, "/home/me/.config/opta/daemon/state.json");
-	setenv("XDG_CONFIG_HOME", "relative", 1);
-	assert_int_equal(paths_init(&p, NULL), 0);
-	assert_string_equal(p.home, "/home/me/.config/opta");
-	setenv("XDG_CONFIG_HOME", "/xdg", 1);
-	assert_int_equal(paths_init(&p, NULL), 0);
-	assert_string_equal(p.home, "/xdg/opta");
-	setenv("OPTA_HOME", "/own/", 1);
-	assert_int_equal(paths_init(&p, NULL), 0);
-	assert_string_equal(p.sessions_lock, "/own/sessions/lock");
-	setenv("OPTA_HOME", "relative", 1);
-	assert_int_equal(paths_init(&p, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "absolute"));
-}
-
-static int make_dir(void **state)
-{
-	snprintf(dir, sizeof dir, "/tmp/opta-unit-XXXXXX");
-	return mkdtemp(dir) ? 0 : -1;
-}
-
-static int remove_dir(void **state)
-{
-	char command[100];
-
-	snprintf(command, sizeof command, "rm -rf '%s'", dir);
-	return system(command);
+	signal(SIGPIPE, SIG_IGN);
+	assert_int_equal(pipe(fds), 0);
+	assert_int_equal(file_write_all(fds[1], "abc", 3), 0);
+	close(fds[0]);
+	assert_int_equal(file_write_all(fds[1], "abc", 3), -EPIPE);
+	close(fds[1]);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(no_link_no_pipe_and_no_giant_is_read),
-	    cmocka_unit_test(replacing_breaks_a_link_instead_of_following_it),
-	    cmocka_unit_test(directories_are_made_private_and_never_through_a_last_link),
-	    cmocka_unit_test(a_log_line_has_the_documented_form_and_cannot_be_forged),
-	    cmocka_unit_test(a_log_is_renamed_before_it_is_too_large),
-	    cmocka_unit_test(times_are_iso_in_utc),
-	    cmocka_unit_test(a_zombie_and_a_stranger_count_as_dead),
-	    cmocka_unit_test(homes_are_found_in_order),
+	    with_dir(a_file_is_appended_to_what_is_there),
+	    with_dir(a_limit_is_passed_by_one_byte_more_only),
+	    with_dir(a_missing_file_is_enoent),
+	    with_dir(a_symlink_is_refused),
+	    with_dir(a_fifo_is_refused_and_does_not_hang),
+	    with_dir(a_directory_is_refused),
+	    with_dir(replacing_makes_the_file_with_exactly_its_mode),
+	    with_dir(replacing_a_symlink_leaves_what_it_pointed_at),
+	    with_dir(a_reader_of_the_old_file_keeps_it),
+	    with_dir(a_failed_replace_leaves_nothing_behind),
+	    with_dir(a_directory_that_is_a_symlink_is_not_written_to),
+	    with_dir(directories_are_made_with_their_parents_for_the_owner_only),
+	    with_dir(what_is_no_directory_is_in_the_way),
+	    cmocka_unit_test(writing_to_a_closed_pipe_is_an_error),
 	};
 
-	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+	return cmocka_run_group_tests(tests, NULL, NULL);
 }

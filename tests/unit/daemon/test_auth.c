@@ -5,7 +5,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "daemon/route.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 static struct config *config;
 static struct auth auth;

@@ -8,7 +8,7 @@
 #include "model/context.h"
 #include "model/delta.h"
 #include "model/target.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 struct out {
 	struct buf answer, thinking;

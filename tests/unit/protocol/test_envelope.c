@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "protocol/errors.h"
 #include "protocol/payload.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 /* Encode one envelope whose payload has n bytes. */
 static void put(struct buf *segment, uint64_t seq, size_t n)

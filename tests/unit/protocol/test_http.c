@@ -2,7 +2,7 @@
 #include "protocol/http.h"
 
 #include "base/buf.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 struct seen {
 	struct http_parser *p;

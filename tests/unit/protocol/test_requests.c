@@ -1,7 +1,7 @@
 /* protocol/requests: each wrong field is named. */
 #include "protocol/requests.h"
 
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 static json_t *load(const char *text)
 {

@@ -5,7 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 #include "protocol/sse.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 static void on_message(void *data, const char *p, size_t n)
 {

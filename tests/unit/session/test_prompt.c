@@ -5,7 +5,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 static const char history[] =
     "{\"role\":\"user\",\"content\":\"one }],[{ \\\" "

@@ -14,7 +14,7 @@
 #include "store/segment.h"
 #include "store/sessions.h"
 #include "store/store.h"
-#include "tests/lib/unit.h"
+#include "unit.h"
 
 struct world {
 	char dir[64];
