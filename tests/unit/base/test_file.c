@@ -74,6 +74,7 @@ static void a_limit_is_passed_by_one_byte_more_only(void **state)
 	reading_fails(unit_path("f"), 4, ERR_LIMIT, "larger than 4 bytes");
 	unit_write("empty", "");
 	assert_int_equal(file_read(unit_path("empty"), 0, &b, NULL), 0);
+	buf_finish(&b);
 }
 
 static void a_missing_file_is_enoent(void **state)
