@@ -71,11 +71,15 @@ static void compose(
 void demo_answer_init(struct demo_answer *ret, const struct demo_request *r)
 {
 	const struct demo_prompt *p = &r->prompt;
-	bool other = p->tokens.set || p->huge.set || p->badutf8 || p->tool.p;
-	struct demo_answer a = {.prompt = p, .phase = PHASE_THINKING};
+	bool other = p->tokens.set || p->huge.set || p->badutf8 || p->tool.p || p->steps.count;
+	struct demo_answer a = {
+	    .prompt = p, .phase = PHASE_THINKING, .tool = p->tool, .args = p->args};
+	bool script = r->tool_results < p->steps.count;
 
 	/* A result ends the tool loop, whatever the prompt says, unless it asks for no end. */
-	a.reply_to_tool = r->after_tool && !p->loop;
+	a.reply_to_tool = r->after_tool && !p->loop && !script;
+	if (script)
+		a.args = str_cut(p->steps.step[r->tool_results], ':', &a.tool);
 	if (a.reply_to_tool) {
 		a.phase = PHASE_TEXT;
 		compose(&a, "The tool said: ", text_of(&r->tool_said), ANSWER_MAX_TOOL, "");
@@ -115,7 +119,7 @@ static uint64_t phase_length(const struct demo_answer *a)
 	case PHASE_BAD_UTF8:
 		return p->badutf8;
 	case PHASE_CALLS:
-		return p->tool.p ? p->calls.n * CALL_PIECES : 0;
+		return a->tool.p ? p->calls.n * CALL_PIECES : 0;
 	case PHASE_END:
 		break;
 	}
@@ -140,14 +144,14 @@ static struct str count_word(struct demo_answer *a, char letter)
 /* A call comes in pieces: its name, then its arguments in two. */
 static void next_call_piece(struct demo_answer *a, struct demo_step *ret)
 {
-	struct str args = a->prompt->args.p ? a->prompt->args : str_of("{}");
+	struct str args = a->args.p ? a->args : str_of("{}");
 	size_t half = char_start(args, (args.n + 1) / 2);
 
 	ret->index = (unsigned)(a->done / CALL_PIECES);
 	switch (a->done % CALL_PIECES) {
 	case 0:
 		ret->kind = DEMO_STEP_CALL;
-		ret->text = a->prompt->tool;
+		ret->text = a->tool;
 		break;
 	case 1:
 		ret->kind = DEMO_STEP_ARGUMENTS;
@@ -174,7 +178,7 @@ static struct str finish_reason(const struct demo_answer *a)
 		return str_of("stop");
 	if (a->prompt->finish.p)
 		return a->prompt->finish;
-	return str_of(a->prompt->tool.p ? "tool_calls" : "stop");
+	return str_of(a->tool.p ? "tool_calls" : "stop");
 }
 
 /* The failure that is due now. False when there is none. */

@@ -52,6 +52,7 @@ struct demo_answer {
 	uint64_t done;			  /* deltas of this phase */
 	uint64_t sent;			  /* deltas in all */
 	struct str text;		  /* borrowed: all of it */
+	struct str tool, args;		  /* borrowed: what is called; p NULL: nothing */
 	struct buf composed;		  /* owned: the text, where the prompt does not hold it */
 	char word[32];			  /* the last counted delta */
 	bool garbage_sent, reply_to_tool;

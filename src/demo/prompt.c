@@ -10,6 +10,7 @@ enum word_kind {
 	WORD_NUMBER, /* demo:key=N */
 	WORD_AFTER,  /* demo:key=N, or demo:key for 0: a failure after N deltas */
 	WORD_TEXT,   /* demo:key=TEXT; min..max is its length */
+	WORD_STEP,   /* the same, again and again: each is one more */
 };
 
 /* To add a word: a field in struct demo_prompt, a row here, its effect in answer.c. */
@@ -70,6 +71,8 @@ static const struct word {
 	"its arguments, without blanks ({})"},
     {"calls", WORD_NUMBER, offsetof(struct demo_prompt, calls), 1, DEMO_MAX_CALLS, "=N",
 	"that many calls at once (1)"},
+    {"step", WORD_STEP, offsetof(struct demo_prompt, steps), 3, DEMO_MAX_HUGE, "=NAME:JSON",
+	"call this tool, and the next demo:step after its result (a script)"},
     {"loop", WORD_FLAG, offsetof(struct demo_prompt, loop), 0, 0, "",
 	"call the tool again after each of its results, for ever"},
 };
@@ -96,7 +99,7 @@ static int refuse(const struct word *w, struct str value, struct err *reterr)
 
 	if (w->kind == WORD_FLAG)
 		return err_set(reterr, ERR_RANGE, "demo:%s takes no value", w->name);
-	if (w->kind == WORD_TEXT)
+	if (w->kind == WORD_TEXT || w->kind == WORD_STEP)
 		return err_set(reterr, ERR_RANGE,
 		    "demo:%s must be a text of %llu to %llu bytes without blanks", w->name, min,
 		    max);
@@ -130,6 +133,15 @@ static int set_word(struct demo_prompt *p, const struct word *w, struct str valu
 			return refuse(w, value, reterr);
 		*(struct str *)field = value;
 		return 0;
+	case WORD_STEP: {
+		struct demo_steps *steps = field;
+
+		if (value.n < w->min || !memchr(value.p, ':', value.n) ||
+		    steps->count == DEMO_MAX_STEPS)
+			return refuse(w, value, reterr);
+		steps->step[steps->count++] = value;
+		return 0;
+	}
 	}
 	return 0;
 }

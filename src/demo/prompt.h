@@ -24,6 +24,7 @@ enum {
 	DEMO_MAX_HUGE = 64 * 1024 * 1024, /* bytes of the huge line */
 	DEMO_MAX_CALLS = 100,
 	DEMO_MAX_KEY = 200,
+	DEMO_MAX_STEPS = 40,
 };
 
 struct demo_number {
@@ -38,6 +39,10 @@ struct demo_prompt {
 	struct demo_number tokens, think, thinktag, huge, calls;
 	bool echo, badutf8, loop;
 	struct str tool, args; /* borrowed from the text; p NULL: not given */
+	struct demo_steps {
+		struct str step[DEMO_MAX_STEPS]; /* borrowed: NAME:JSON, one call after the other */
+		size_t count;
+	} steps;
 
 	/* In which form. */
 	struct demo_number size;

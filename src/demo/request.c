@@ -37,8 +37,11 @@ static int take_messages(const json_t *messages, struct demo_request *r, struct 
 			buf_finish(&content);
 			return err_set(reterr, ERR_SYNTAX, "messages[%zu] has no role", i);
 		}
-		if (strcmp(role, "user") == 0)
+		if (strcmp(role, "user") == 0) {
 			last_user = message;
+			r->tool_results = 0;
+		}
+		r->tool_results += strcmp(role, "tool") == 0;
 		buf_clear(&content);
 		put_content(message, &content);
 		bytes += content.len;

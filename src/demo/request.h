@@ -25,6 +25,7 @@ struct demo_request {
 	struct demo_prompt prompt; /* owned */
 	struct buf tool_said;	   /* owned: the content of the last message, when a tool's */
 	bool after_tool;	   /* the last message is a tool's */
+	size_t tool_results;	   /* since the last user message */
 	bool stream;
 	char *id;    /* owned: request_id, or NULL */
 	char *model; /* owned, or NULL: none was named */
