@@ -55,8 +55,33 @@ const struct config_key config_keys[] = {
     {"agent.maxToolCalls", CONFIG_INT, "30", 1, 10000, NULL, "tool calls in one turn", false},
     {"agent.systemPrompt", CONFIG_TEXT, "", 0, 65536, NULL,
 	"put before opta's own instructions to the model", false},
-    {"permissions.*", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
-	"per tool: run it, ask first, or refuse", false},
+    {"permissions.read_file", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may the model read files of the workspace", false},
+    {"permissions.list_dir", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may it list directories", false},
+    {"permissions.find_files", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may it find files by name", false},
+    {"permissions.search_files", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may it search in files", false},
+    {"permissions.write_file", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"may it make and replace files", false},
+    {"permissions.edit_file", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny", "may it edit files",
+	false},
+    {"permissions.multi_edit", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"may it make several edits at once", false},
+    {"permissions.delete_file", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny", "may it delete files",
+	false},
+    {"permissions.run_command", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"may it run shell commands", false},
+    {"permissions.bg_start", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"may it start background processes", false},
+    {"permissions.bg_status", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may it look at background processes", false},
+    {"permissions.bg_output", CONFIG_ENUM, "allow", 0, 0, "allow|ask|deny",
+	"may it read their output", false},
+    {"permissions.bg_kill", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny", "may it end them", false},
+    {"permissions.ask_user", CONFIG_ENUM, "ask", 0, 0, "allow|ask|deny",
+	"may it ask you questions (allow counts as ask)", false},
     {"background.maxConcurrent", CONFIG_INT, "5", 1, 64, NULL, "background processes at once",
 	false},
     {"background.timeoutMs", CONFIG_INT, "0", 0, 86400000, NULL,
@@ -72,18 +97,6 @@ struct config {
 	json_t *unknown; /* owned; dotted name -> value, kept for writing */
 };
 
-/* Does the row's name stand for `name`? "permissions.*" takes one word of letters and _. */
-static bool key_matches(const struct config_key *k, const char *name)
-{
-	size_t n = strlen(k->name);
-
-	if (k->name[n - 1] != '*')
-		return strcmp(k->name, name) == 0;
-	if (strncmp(k->name, name, n - 1) != 0 || !name[n - 1])
-		return false;
-	return strspn(name + n - 1, "abcdefghijklmnopqrstuvwxyz_") == strlen(name + n - 1);
-}
-
 const struct config_key *config_find(const char *name, const char **ret_nearest)
 {
 	const struct config_key *nearest = NULL;
@@ -92,7 +105,7 @@ const struct config_key *config_find(const char *name, const char **ret_nearest)
 	for (const struct config_key *k = config_keys; k->name; k++) {
 		size_t d;
 
-		if (key_matches(k, name))
+		if (strcmp(k->name, name) == 0)
 			return k;
 		d = str_distance(k->name, name);
 		if (d < best) {

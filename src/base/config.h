@@ -32,7 +32,7 @@ enum config_type {
 };
 
 struct config_key {
-	const char *name; /* "daemon.port"; a last part "*" stands for any word */
+	const char *name; /* "daemon.port" */
 	enum config_type type;
 	const char *fallback; /* the default, as it is typed on the command line */
 	int64_t min, max;

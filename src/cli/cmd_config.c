@@ -8,41 +8,24 @@
 #include "cli/client.h"
 #include "cli/cmd.h"
 
-static void list_one(const struct config *c, const char *name, const struct config_key *k)
+static void list_one(const struct config *c, const struct config_key *k)
 {
 	struct buf value = {0};
 
-	config_show(c, name, &value);
+	config_show(c, k->name, &value);
 	if (k->secret && value.len) {
 		buf_clear(&value);
 		buf_adds(&value, "(set)");
 	}
-	printf("%-30s %-24s %s%s\n", name, value.len ? buf_cstr(&value) : "-",
-	    config_is_set(c, name) ? "* " : "  ", k->help);
+	printf("%-30s %-24s %s%s\n", k->name, value.len ? buf_cstr(&value) : "-",
+	    config_is_set(c, k->name) ? "* " : "  ", k->help);
 	buf_finish(&value);
-}
-
-/* "permissions.*": its default, then the names that are set. */
-static void list_family(const struct config *c, const struct config_key *k)
-{
-	size_t prefix = strlen(k->name) - 1;
-	const char *name;
-
-	printf("%.*s<tool>%*s %-24s   %s\n", (int)prefix, k->name, 30 - (int)prefix - 6, "",
-	    k->fallback, k->help);
-	for (size_t i = 0; (name = config_nth_set(c, i)); i++)
-		if (strncmp(name, k->name, prefix) == 0)
-			list_one(c, name, k);
 }
 
 static int list(const struct config *c)
 {
-	for (const struct config_key *k = config_keys; k->name; k++) {
-		if (k->name[strlen(k->name) - 1] == '*')
-			list_family(c, k);
-		else
-			list_one(c, k->name, k);
-	}
+	for (const struct config_key *k = config_keys; k->name; k++)
+		list_one(c, k);
 	printf("\n* set in config.json; the others are defaults\n");
 	return EXIT_DONE;
 }

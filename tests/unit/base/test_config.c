@@ -56,8 +56,7 @@ static void every_default_is_a_value_its_own_row_allows(void **state)
 {
 	for (const struct config_key *k = config_keys; k->name; k++) {
 		struct config *c = config_new();
-		const char *name =
-		    k->name[strlen(k->name) - 1] == '*' ? "permissions.bash" : k->name;
+		const char *name = k->name;
 		struct err err = {0};
 
 		assert_false(config_is_set(c, name));
@@ -196,20 +195,20 @@ static void a_choice_is_one_of_its_words(void **state)
 	set_is_refused("daemon.logLevel", "INFO", ERR_RANGE, "one of");
 }
 
-static void any_tool_has_a_permission(void **state)
+static void each_tool_has_a_permission_of_its_own(void **state)
 {
 	struct config *c = good("{\"permissions\":{\"run_command\":\"deny\"}}");
 
 	assert_string_equal(config_text(c, "permissions.run_command"), "deny");
-	assert_string_equal(config_text(c, "permissions.other"), "ask");
-	assert_false(config_is_set(c, "permissions.other"));
+	assert_string_equal(config_text(c, "permissions.edit_file"), "ask");
+	assert_string_equal(config_text(c, "permissions.read_file"), "allow");
+	assert_false(config_is_set(c, "permissions.edit_file"));
 	config_free(c);
-	refused("{\"permissions\":{\"bash\":\"maybe\"}}", ERR_RANGE, "permissions.bash");
+	refused("{\"permissions\":{\"read_file\":\"maybe\"}}", ERR_RANGE, "permissions.read_file");
 	assert_null(config_find("permissions.", NULL));
 	assert_null(config_find("permissions", NULL));
-	assert_null(config_find("permissions.Bash", NULL));
-	assert_null(config_find("permissions.a.b", NULL));
-	set_is_refused("permissions.", "ask", ERR_UNKNOWN, "permissions.*");
+	assert_null(config_find("permissions.bash", NULL));
+	set_is_refused("permissions.readfile", "ask", ERR_UNKNOWN, "permissions.read_file");
 }
 
 static void an_unknown_key_is_told_with_the_nearest_name(void **state)
@@ -282,7 +281,7 @@ static void what_is_no_json_object_is_refused_with_the_file(void **state)
 static void what_was_written_reads_back_the_same(void **state)
 {
 	static const char *const set[][2] = {{"daemon.port", "1234"}, {"tools.network", "false"},
-	    {"permissions.bash", "allow"}, {"connection.fallbackHosts", "a,b"},
+	    {"permissions.run_command", "allow"}, {"connection.fallbackHosts", "a,b"},
 	    {"daemon.portRange", "1-2"}, {"agent.systemPrompt", "say \"\xE2\x82\xAC\"\n"},
 	    {"connection.host", "https://x/y"}, {"daemon.logLevel", "warn"}};
 	struct config *c = config_new(), *again;
@@ -359,7 +358,7 @@ int main(void)
 	    cmocka_unit_test(a_list_with_a_text_that_is_no_utf8_is_refused),
 	    cmocka_unit_test(a_range_must_be_low_to_high),
 	    cmocka_unit_test(a_choice_is_one_of_its_words),
-	    cmocka_unit_test(any_tool_has_a_permission),
+	    cmocka_unit_test(each_tool_has_a_permission_of_its_own),
 	    cmocka_unit_test(an_unknown_key_is_told_with_the_nearest_name),
 	    cmocka_unit_test(unknown_keys_in_the_file_are_counted_and_kept),
 	    cmocka_unit_test(flat_and_nested_files_say_the_same),
