@@ -103,6 +103,57 @@ void payload_put_progress(
 	buf_addc(out, '}');
 }
 
+void payload_put_tool_start(
+    struct buf *out, const char *turn_id, const char *name, const char *call_id, const char *args)
+{
+	put_field(out, "{\"turnId\":", turn_id);
+	put_field(out, ",\"name\":", name);
+	put_field(out, ",\"id\":", call_id);
+	put_field(out, ",\"args\":", args);
+	put_field(out, ",\"toolName\":", name);
+	put_field(out, ",\"callId\":", call_id);
+	buf_addc(out, '}');
+}
+
+void payload_put_tool_end(struct buf *out, const char *turn_id, const struct tool_end *e)
+{
+	put_field(out, "{\"turnId\":", turn_id);
+	put_field(out, ",\"name\":", e->name);
+	put_field(out, ",\"id\":", e->call_id);
+	put_field(out, ",\"result\":", e->result);
+	buf_addf(out, ",\"ok\":%s", e->ok ? "true" : "false");
+	if (e->has_exit)
+		buf_addf(out, ",\"exitCode\":%d", e->exit_code);
+	put_number(out, ",\"elapsedMs\":", e->elapsed_ms);
+	buf_addf(out, ",\"truncated\":%s", e->truncated ? "true" : "false");
+	put_field(out, ",\"toolName\":", e->name);
+	put_field(out, ",\"callId\":", e->call_id);
+	buf_addc(out, '}');
+}
+
+void payload_put_permission_request(struct buf *out, const struct permission_request *r)
+{
+	put_field(out, "{\"turnId\":", r->turn_id);
+	put_field(out, ",\"requestId\":", r->request_id);
+	put_field(out, ",\"toolName\":", r->tool);
+	buf_adds(out, ",\"args\":");
+	buf_adds(out, r->args);
+	put_field(out, ",\"preview\":", r->preview);
+	put_time(out, ",\"expiresAt\":", r->expires_ms);
+	buf_addc(out, '}');
+}
+
+void payload_put_permission_resolved(struct buf *out, const char *turn_id, const char *request_id,
+    const char *decision, const char *decided_by, const char *reason)
+{
+	put_field(out, "{\"turnId\":", turn_id);
+	put_field(out, ",\"requestId\":", request_id);
+	put_field(out, ",\"decision\":", decision);
+	put_field(out, ",\"decidedBy\":", decided_by);
+	put_field(out, ",\"reason\":", reason);
+	buf_addc(out, '}');
+}
+
 void payload_put_done(struct buf *out, const struct turn_names *t, const char *finish_reason,
     const struct turn_stats *stats)
 {

@@ -6,6 +6,7 @@
  * contract's order. Pure; any thread. Each function appends to out.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -44,6 +45,28 @@ void payload_put_start(struct buf *out, const struct turn_names *t, const char *
 void payload_put_text(struct buf *out, const char *turn_id, const char *text, size_t n);
 void payload_put_progress(
     struct buf *out, const char *turn_id, const char *phase, const char *message);
+/* args is JSON text as the model sent it. */
+void payload_put_tool_start(
+    struct buf *out, const char *turn_id, const char *name, const char *call_id, const char *args);
+
+struct tool_end {
+	const char *name, *call_id, *result;
+	bool ok, truncated, has_exit;
+	int exit_code;
+	uint64_t elapsed_ms;
+};
+void payload_put_tool_end(struct buf *out, const char *turn_id, const struct tool_end *e);
+
+struct permission_request {
+	const char *turn_id, *request_id, *tool, *args /* JSON text */, *preview;
+	int64_t expires_ms;
+};
+void payload_put_permission_request(struct buf *out, const struct permission_request *r);
+
+/* reason: client, remembered, timeout, cancelled or restart. */
+void payload_put_permission_resolved(struct buf *out, const char *turn_id, const char *request_id,
+    const char *decision, const char *decided_by, const char *reason);
+
 void payload_put_done(struct buf *out, const struct turn_names *t, const char *finish_reason,
     const struct turn_stats *stats);
 void payload_put_error(

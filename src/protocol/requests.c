@@ -148,6 +148,30 @@ bool request_session(const json_t *body, struct request_session *ret, struct pro
 	return p->count == 0;
 }
 
+static bool flag(const json_t *body, const char *field, const char *name, struct problems *p)
+{
+	const json_t *v = json_object_get(body, field);
+
+	if (v && !json_is_null(v) && !json_is_boolean(v))
+		problems_add(p, name, "must be true or false");
+	return json_is_true(v);
+}
+
+/* Those nobody knows are other clients' business. */
+static void overrides(const json_t *o, struct turn_overrides *ret, struct problems *p)
+{
+	const json_t *max = json_object_get(o, "maxToolCalls");
+
+	*ret = (struct turn_overrides){.allow_edits = flag(o, "auto", "overrides.auto", p),
+	    .allow_all = flag(o, "dangerous", "overrides.dangerous", p),
+	    .non_interactive = flag(o, "nonInteractive", "overrides.nonInteractive", p)};
+	if (!max || json_is_null(max))
+		return;
+	ret->max_tool_calls = json_int(o, "maxToolCalls", -1);
+	if (ret->max_tool_calls < 1 || ret->max_tool_calls > 10000)
+		problems_add(p, "overrides.maxToolCalls", "must be a whole number from 1 to 10000");
+}
+
 bool request_turn(const json_t *body, struct request_turn *ret, struct problems *p)
 {
 	static const char *const modes[] = {"chat", "do", "plan", "review", "research"};
@@ -167,7 +191,7 @@ bool request_turn(const json_t *body, struct request_turn *ret, struct problems 
 	ret->mode = text(body, "mode", REQUEST_MAX_NAME, p);
 	ret->idempotency_key = text(body, "idempotencyKey", REQUEST_MAX_NAME, p);
 	ret->metadata = object(body, "metadata", p);
-	ret->overrides = object(body, "overrides", p);
+	overrides(object(body, "overrides", p), &ret->overrides, p);
 	if (!ret->client_id)
 		ret->client_id = "anonymous";
 	if (!ret->writer_id)
@@ -186,6 +210,53 @@ bool request_turn(const json_t *body, struct request_turn *ret, struct problems 
 			problems_add(p, "lastSeenSeq", "must be a whole number, 0 or more");
 		ret->has_last_seen = n >= 0;
 		ret->last_seen_seq = n < 0 ? 0 : (uint64_t)n;
+	}
+	return p->count == 0;
+}
+
+bool request_resolve(const json_t *body, struct request_resolve *ret, struct problems *p)
+{
+	const char *decision;
+
+	*ret = (struct request_resolve){0};
+	if (!body_ok(body, p))
+		return false;
+	decision = text(body, "decision", REQUEST_MAX_NAME, p);
+	if (!decision || (strcmp(decision, "allow") != 0 && strcmp(decision, "deny") != 0))
+		problems_add(p, "decision", "must be allow or deny");
+	else
+		ret->allow = decision[0] == 'a';
+	ret->request_id = text(body, "requestId", REQUEST_MAX_ID, p);
+	ret->remember = flag(body, "remember", "remember", p);
+	ret->decided_by = text(body, "decidedBy", REQUEST_MAX_NAME, p);
+	ret->answer = text(body, "answer", REQUEST_MAX_METADATA, p);
+	if (!ret->decided_by)
+		ret->decided_by = "anonymous";
+	return p->count == 0;
+}
+
+bool request_background(const json_t *body, struct request_background *ret, struct problems *p)
+{
+	const json_t *timeout;
+
+	*ret = (struct request_background){0};
+	if (!body_ok(body, p))
+		return false;
+	ret->session_id = text(body, "sessionId", REQUEST_MAX_ID, p);
+	ret->command = text(body, "command", REQUEST_MAX_COMMAND, p);
+	ret->label = text(body, "label", REQUEST_MAX_NAME, p);
+	ret->cwd = text(body, "cwd", 4000, p);
+	if (!ret->session_id || !request_id_ok(str_of(ret->session_id)))
+		problems_add(p, "sessionId", "must name a session");
+	if (!ret->command || !ret->command[0])
+		problems_add(p, "command", "must be a shell command");
+	timeout = json_object_get(body, "timeoutMs");
+	if (timeout && !json_is_null(timeout)) {
+		int64_t n = json_int(body, "timeoutMs", -1);
+
+		if (n < 0 || n > 86400000)
+			problems_add(p, "timeoutMs", "must be a whole number from 0 to 86400000");
+		ret->timeout_ms = n < 0 ? 0 : (uint64_t)n;
 	}
 	return p->count == 0;
 }
