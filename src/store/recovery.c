@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
+#include "protocol/message.h"
 #include "protocol/payload.h"
 #include "store/db.h"
 #include "store/store.h"
@@ -21,27 +22,115 @@ struct open_turn {
 	char *session_id;
 };
 
+struct found_call {
+	char *id, *name, *args, *result; /* owned; result NULL: it had no end */
+};
+
 /* What the log says of an open turn. */
 struct found {
-	struct buf text; /* its tokens */
+	struct buf text;	  /* tokens since the last message */
+	struct found_call *calls; /* owned: tool calls since then */
+	size_t call_count;
+	struct buf *messages; /* owned: what the turn adds to the history */
+	size_t message_count;
 	bool started;
 };
+
+static void finish_calls(struct found *f)
+{
+	for (size_t i = 0; i < f->call_count; i++) {
+		free(f->calls[i].id);
+		free(f->calls[i].name);
+		free(f->calls[i].args);
+		free(f->calls[i].result);
+	}
+	free(f->calls);
+	f->calls = NULL;
+	f->call_count = 0;
+}
+
+static void finish_found(struct found *f)
+{
+	finish_calls(f);
+	buf_finish(&f->text);
+	for (size_t i = 0; i < f->message_count; i++)
+		buf_finish(&f->messages[i]);
+	free(f->messages);
+}
+
+static struct buf *add_message(struct found *f)
+{
+	f->messages = mem_realloc(f->messages, (f->message_count + 1) * sizeof *f->messages);
+	f->messages[f->message_count] = (struct buf){0};
+	return &f->messages[f->message_count++];
+}
+
+/* The text and calls since the last message become messages. A call without an end gets one here,
+ * so that no model ever sees a call without its result. */
+static void make_messages(struct found *f)
+{
+	static const char lost[] = "the daemon ended before this call did: nothing is known of it";
+
+	if (f->call_count) {
+		struct message_call *calls = mem_zalloc(f->call_count, sizeof *calls);
+
+		for (size_t i = 0; i < f->call_count; i++)
+			calls[i] = (struct message_call){
+			    f->calls[i].id, f->calls[i].name, f->calls[i].args};
+		message_put_calls(add_message(f), f->text.p, f->text.len, calls, f->call_count);
+		for (size_t i = 0; i < f->call_count; i++) {
+			const char *result = f->calls[i].result ? f->calls[i].result : lost;
+
+			message_put_result(add_message(f), f->calls[i].id, result, strlen(result));
+		}
+		free(calls);
+	} else if (f->text.len) {
+		message_put_text(add_message(f), "assistant", f->text.p, f->text.len);
+	}
+	buf_clear(&f->text);
+	finish_calls(f);
+}
+
+static void take_call(struct found *f, const json_t *payload, bool end)
+{
+	const char *id = json_cstr(payload, "callId", "");
+
+	if (!end) {
+		f->calls = mem_realloc(f->calls, (f->call_count + 1) * sizeof *f->calls);
+		f->calls[f->call_count++] = (struct found_call){.id = mem_strdup(id),
+		    .name = mem_strdup(json_cstr(payload, "toolName", "")),
+		    .args = mem_strdup(json_cstr(payload, "args", "{}"))};
+		return;
+	}
+	for (size_t i = 0; i < f->call_count; i++)
+		if (!f->calls[i].result && strcmp(f->calls[i].id, id) == 0) {
+			f->calls[i].result = mem_strdup(json_cstr(payload, "result", ""));
+			return;
+		}
+}
 
 static void take_event(struct found *f, const struct open_turn *t, const struct envelope_view *e)
 {
 	json_t *payload;
 
-	if (e->kind != EVENT_TURN_TOKEN && e->kind != EVENT_TURN_START)
+	if (e->kind != EVENT_TURN_TOKEN && e->kind != EVENT_TURN_START &&
+	    e->kind != EVENT_TOOL_START && e->kind != EVENT_TOOL_END)
 		return;
 	if (json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
 		return;
 	if (strcmp(json_cstr(payload, "turnId", ""), t->id) == 0) {
 		struct str text = json_str(payload, "text");
 
-		if (e->kind == EVENT_TURN_START)
+		if (e->kind == EVENT_TURN_START) {
 			f->started = true;
-		else
+		} else if (e->kind == EVENT_TURN_TOKEN) {
+			/* Text after calls is the next answer. */
+			if (f->call_count)
+				make_messages(f);
 			buf_add(&f->text, text.p, text.n);
+		} else {
+			take_call(f, payload, e->kind == EVENT_TOOL_END);
+		}
 	}
 	json_decref(payload);
 }
@@ -86,45 +175,101 @@ static int64_t last_seq_of(struct db *db, int64_t session)
 	return seq;
 }
 
-static int add_stop_event(
-    struct db *db, const struct open_turn *t, const char *daemon_id, int64_t seq)
+/* Append one event to the turn's session as seq. */
+static int add_event(struct db *db, const struct open_turn *t, const char *daemon_id, int64_t seq,
+    enum event_kind kind, const struct buf *payload)
 {
-	struct buf payload = {0}, frame = {0};
+	struct buf frame = {0};
+	int rc;
+
+	envelope_put_frame(&frame, &(struct envelope){.kind = kind,
+				       .daemon_id = daemon_id,
+				       .session_id = t->session_id,
+				       .seq = (uint64_t)seq,
+				       .ts_ms = clock_wall_ms(),
+				       .payload = payload->p,
+				       .payload_len = payload->len});
+	rc = db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
+	    "iib", t->session << STORE_SEQ_BITS | seq, seq, (const void *)frame.p, frame.len);
+	buf_finish(&frame);
+	return rc;
+}
+
+/* What was asked and not decided is denied: nothing runs by itself after a restart. */
+static int deny_requests(
+    struct db *db, const struct open_turn *t, const char *daemon_id, int64_t *seq)
+{
+	sqlite3_stmt *stmt = db_query(db,
+	    "SELECT id FROM permissions WHERE session = ? AND turn = ? AND open = 1 ORDER BY num",
+	    "it", t->session, t->id);
+	int rc;
+
+	while ((rc = db_step(db, stmt)) == 1) {
+		struct buf payload = {0};
+
+		payload_put_permission_resolved(&payload, t->id,
+		    (const char *)sqlite3_column_text(stmt, 0), "deny", "daemon", "restart");
+		rc = add_event(db, t, daemon_id, (*seq)++, EVENT_PERMISSION_RESOLVED, &payload);
+		buf_finish(&payload);
+		if (rc != 0) {
+			sqlite3_reset(stmt);
+			return rc;
+		}
+	}
+	if (rc != 0)
+		return rc;
+	return db_run(db,
+	    "UPDATE permissions SET open = 0, decision = 'deny', decided_by = 'daemon'"
+	    " WHERE session = ? AND turn = ? AND open = 1",
+	    "it", t->session, t->id);
+}
+
+/* Every tool.start has its tool.end. */
+static int end_calls(struct db *db, const struct open_turn *t, const char *daemon_id,
+    const struct found *f, int64_t *seq)
+{
+	int rc = 0;
+
+	for (size_t i = 0; i < f->call_count && rc == 0; i++) {
+		struct buf payload = {0};
+
+		if (f->calls[i].result)
+			continue;
+		payload_put_tool_end(&payload, t->id,
+		    &(struct tool_end){.name = f->calls[i].name,
+			.call_id = f->calls[i].id,
+			.result = "the daemon ended before this call did"});
+		rc = add_event(db, t, daemon_id, (*seq)++, EVENT_TOOL_END, &payload);
+		buf_finish(&payload);
+	}
+	return rc;
+}
+
+static int add_stop_event(
+    struct db *db, const struct open_turn *t, const char *daemon_id, int64_t *seq)
+{
+	struct buf payload = {0};
 	int rc;
 
 	payload_put_error(&payload,
 	    &(struct turn_names){.turn_id = t->id, .writer_id = t->writer, .client_id = t->client},
 	    "the daemon ended before this turn did", TURN_ERROR_INTERRUPTED);
-	envelope_put_frame(&frame, &(struct envelope){.kind = EVENT_TURN_ERROR,
-				       .daemon_id = daemon_id,
-				       .session_id = t->session_id,
-				       .seq = (uint64_t)seq,
-				       .ts_ms = clock_wall_ms(),
-				       .payload = payload.p,
-				       .payload_len = payload.len});
-	rc = db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
-	    "iib", t->session << STORE_SEQ_BITS | seq, seq, (const void *)frame.p, frame.len);
+	rc = add_event(db, t, daemon_id, (*seq)++, EVENT_TURN_ERROR, &payload);
 	buf_finish(&payload);
-	buf_finish(&frame);
 	return rc;
 }
 
-static int add_partial_answer(struct db *db, const struct open_turn *t, const struct found *f)
+static int save_messages(struct db *db, const struct open_turn *t, struct found *f)
 {
-	struct buf body = {0};
-	int rc;
+	int rc = 0;
 
-	if (!f->text.len)
-		return 0;
-	buf_adds(&body, "{\"role\":\"assistant\",\"content\":");
-	json_put_str(&body, f->text.p, f->text.len);
-	buf_addc(&body, '}');
-	rc = db_run(db,
-	    "INSERT INTO messages(id, body) VALUES(coalesce((SELECT max(id) FROM messages"
-	    " WHERE id >= ?1 AND id < ?2), ?1) + 1, ?3)",
-	    "iit", t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS,
-	    buf_cstr(&body));
-	buf_finish(&body);
+	make_messages(f);
+	for (size_t i = 0; i < f->message_count && rc == 0; i++)
+		rc = db_run(db,
+		    "INSERT INTO messages(id, body) VALUES(coalesce((SELECT max(id) FROM messages"
+		    " WHERE id >= ?1 AND id < ?2), ?1) + 1, ?3)",
+		    "iit", t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS,
+		    buf_cstr(&f->messages[i]));
 	return rc;
 }
 
@@ -136,9 +281,13 @@ static int end_turn(struct db *db, const struct open_turn *t, const char *daemon
 	sqlite3_stmt *stmt;
 
 	if (rc == 0)
-		rc = add_stop_event(db, t, daemon_id, seq);
+		rc = deny_requests(db, t, daemon_id, &seq);
 	if (rc == 0)
-		rc = add_partial_answer(db, t, &f);
+		rc = end_calls(db, t, daemon_id, &f, &seq);
+	if (rc == 0)
+		rc = add_stop_event(db, t, daemon_id, &seq);
+	if (rc == 0)
+		rc = save_messages(db, t, &f);
 	if (rc == 0)
 		rc = db_run(db, "UPDATE turns SET state = 0 WHERE num = ?", "i", t->num);
 	stmt = db_query(db, "SELECT count(*) FROM messages WHERE id >= ? AND id < ?", "ii",
@@ -150,8 +299,8 @@ static int end_turn(struct db *db, const struct open_turn *t, const char *daemon
 		    "UPDATE sessions SET last_seq = ?1, last_turn_seq = ?1, message_count = ?2,"
 		    " updated_ms = ?3, turn_count = (SELECT count(*) FROM turns WHERE session = ?4)"
 		    " WHERE num = ?4",
-		    "iiii", seq, messages, clock_wall_ms(), t->session);
-	buf_finish(&f.text);
+		    "iiii", seq - 1, messages, clock_wall_ms(), t->session);
+	finish_found(&f);
 	return rc;
 }
 

@@ -18,6 +18,7 @@
  * number): one B-tree, no secondary index, ranges by session. A session's number
  * is never used for another while its rows exist.
  * turns.state: 1 accepted and not ended, 0 ended.
+ * permissions.open: 1 until decided. rules.match: what remembered decisions hold for.
  */
 static const char *const migrations[] = {
     "CREATE TABLE sessions(num INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, model TEXT NOT NULL,"
@@ -35,6 +36,13 @@ static const char *const migrations[] = {
     "CREATE INDEX turns_open ON turns(session) WHERE state = 1;"
     "CREATE INDEX turns_by_session ON turns(session, id);"
     "CREATE TABLE messages(id INTEGER PRIMARY KEY, body TEXT NOT NULL);",
+    "CREATE TABLE permissions(num INTEGER PRIMARY KEY, session INTEGER NOT NULL, id TEXT NOT NULL,"
+    "  turn TEXT NOT NULL, tool TEXT NOT NULL, created_ms INTEGER NOT NULL, open INTEGER NOT NULL,"
+    "  decision TEXT, decided_by TEXT);"
+    "CREATE UNIQUE INDEX permissions_by_id ON permissions(session, id);"
+    "CREATE INDEX permissions_open ON permissions(session) WHERE open = 1;"
+    "CREATE TABLE rules(session INTEGER NOT NULL, tool TEXT NOT NULL, match TEXT NOT NULL,"
+    "  decision TEXT NOT NULL, PRIMARY KEY(session, tool, match)) WITHOUT ROWID;",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };

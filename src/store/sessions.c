@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "protocol/payload.h"
 #include "store/cache.h"
@@ -16,6 +17,7 @@ void session_row_finish(struct session_row *row)
 	free(row->model);
 	free(row->title);
 	free(row->metadata);
+	free(row->rules);
 	*row = (struct session_row){0};
 }
 
@@ -90,6 +92,7 @@ void store_session_put(
 	w->row.model = mem_strdup(row->model);
 	w->row.title = mem_strdup(row->title);
 	w->row.metadata = mem_strdup(row->metadata);
+	w->row.rules = NULL;
 	store_write(s, &w->job);
 }
 
@@ -103,6 +106,10 @@ static int run_delete(struct db *db, struct store_job *job)
 		rc = db_run(db, "DELETE FROM messages WHERE id >= ? AND id < ?", "ii", first, end);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM turns WHERE session = ?", "i", num);
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM permissions WHERE session = ?", "i", num);
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM rules WHERE session = ?", "i", num);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM sessions WHERE num = ?", "i", num);
 	return rc;
@@ -223,6 +230,7 @@ static char *column_text(sqlite3_stmt *stmt, int i)
 
 static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 {
+	row->rules = NULL;
 	row->num = sqlite3_column_int64(stmt, 0);
 	row->id = column_text(stmt, 1);
 	row->model = column_text(stmt, 2);
@@ -236,6 +244,30 @@ static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 	row->writer_count = (uint64_t)sqlite3_column_int64(stmt, 10);
 	row->last_seq = (uint64_t)sqlite3_column_int64(stmt, 11);
 	row->last_turn_seq = (uint64_t)sqlite3_column_int64(stmt, 12);
+}
+
+/* The decisions to remember for the session, as JSON. */
+static int load_rules(struct db *db, struct session_row *row)
+{
+	sqlite3_stmt *stmt = db_query(
+	    db, "SELECT tool, match, decision FROM rules WHERE session = ?", "i", row->num);
+	static const char *const names[] = {"{\"tool\":", ",\"match\":", ",\"decision\":"};
+	struct buf out = {0};
+	int rc;
+
+	while ((rc = db_step(db, stmt)) == 1) {
+		buf_addc(&out, out.len ? ',' : '[');
+		for (int i = 0; i < 3; i++) {
+			buf_adds(&out, names[i]);
+			json_put_cstr(&out, (const char *)sqlite3_column_text(stmt, i));
+		}
+		buf_addc(&out, '}');
+	}
+	if (out.len)
+		buf_addc(&out, ']');
+	row->rules = out.len ? buf_steal(&out) : NULL;
+	buf_finish(&out);
+	return rc;
 }
 
 static int run_load(struct db *db, struct store_job *job)
@@ -260,7 +292,7 @@ static int run_load(struct db *db, struct store_job *job)
 		sqlite3_reset(stmt);
 		rc = 0;
 	}
-	return rc;
+	return rc ? rc : load_rules(db, &r->row);
 }
 
 static void done_load(struct store_job *job, int rc)

@@ -20,6 +20,7 @@ struct session_row {
 	int64_t created_ms, updated_ms;
 	uint64_t turn_count, message_count, tool_calls, writer_count;
 	uint64_t last_seq, last_turn_seq;
+	char *rules; /* owned: JSON array of {tool, match, decision}; NULL: none. Only read */
 };
 
 /* Free what row points at. */
