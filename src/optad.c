@@ -1,12 +1,16 @@
-/* The daemon's main. Users type `opta daemon …`, which runs this. */
+/* The daemon's main, and its tool host's. Users type `opta daemon …`, which runs this. */
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "tools/host.h"
 
 int main(int argc, char **argv)
 {
 	struct daemon_opts opts = {.ready_fd = -1};
 	uint64_t fd;
 
+	if (argc == 3 && strcmp(argv[1], "tool-host") == 0 &&
+	    str_parse_u64(str_of(argv[2]), 65535, &fd))
+		return host_run((int)fd);
 	if (argc < 2 || strcmp(argv[1], "run") != 0)
 		goto usage;
 	for (int i = 2; i < argc; i++) {

@@ -1,0 +1,37 @@
+#ifndef TOOLS_LIMITS_H
+#define TOOLS_LIMITS_H
+
+/*
+ * What one call may use of the machine. Resource limits hold for each process
+ * of the call; what only holds for all of them together (memory, the number of
+ * processes: for root the kernel does not count those) the supervisor looks at
+ * every LIMITS_LOOK_MS while a program runs.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	LIMITS_LOOK_MS = 25,
+	LIMITS_PROCESSES = 512,	       /* and threads, of one call */
+	LIMITS_FILES = 4096,	       /* descriptors of one process */
+	LIMITS_FILE_MB = 4096,	       /* size of one file */
+	LIMITS_CPU_SECONDS = 4 * 3600, /* of one process, when no timeout bounds it sooner */
+};
+
+/*
+ * Set the limits of this process just before it becomes the tool. timeout_ms 0: none. in_user_ns:
+ * the kernel counts processes for this call alone. own_code: the tool is a function of ours and, in
+ * a sanitizer's build, maps far more than it uses.
+ */
+void limits_set(int memory_mb, uint64_t timeout_ms, bool in_user_ns, bool own_code);
+
+/* What the processes below `self` (all of a pid namespace when init) use together. */
+struct limits_use {
+	unsigned processes;    /* threads included */
+	uint64_t memory_bytes; /* resident; of what is shared the largest share once */
+};
+void limits_look(pid_t self, bool init, struct limits_use *ret);
+
+#endif

@@ -1,0 +1,38 @@
+#ifndef TOOLS_MOUNTS_H
+#define TOOLS_MOUNTS_H
+
+/*
+ * The view of the system a tool gets, in its own mount namespace: all of it
+ * read-only but the workspace, a private /tmp, /run and /proc, and an empty
+ * directory where opta's own one was. For the supervisor, which stands in the new namespaces
+ * already.
+ */
+
+#include <stdbool.h>
+
+struct err;
+
+enum { MOUNTS_TMP_MB = 512 }; /* of the private /tmp, in memory */
+
+struct mounts_opts {
+	const char *workspace; /* stays writable */
+	const char *extra;     /* one more directory that is seen as it is, or NULL */
+	bool extra_write;      /* and is writable */
+	const char *hidden;    /* opta's own directory */
+	bool proc;	       /* a fresh /proc can be had */
+};
+
+/* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */
+int mounts_make(const struct mounts_opts *opts, struct err *reterr);
+
+/* A descriptor of the directory at path that stays writable and visible after mounts_make; -1:
+ * none. */
+int mounts_keep(const char *path);
+
+/* Within a user namespace just made: stay who we are. 0 or -errno. */
+int mounts_map_user(unsigned uid, unsigned gid);
+
+/* The network namespace's own loopback interface comes up. Best effort. */
+void mounts_loopback_up(void);
+
+#endif

@@ -1,0 +1,427 @@
+/* Landlock, seccomp and capabilities; landlock(7), seccomp(2), capabilities(7). */
+#include "tools/sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+
+/* --- Landlock: the kernel's numbers, as Debian 12's headers know only half of them --- */
+
+enum { LANDLOCK_CREATE = 444, LANDLOCK_ADD = 445, LANDLOCK_RESTRICT = 446 };
+
+#define FS_EXECUTE (1ULL << 0)
+#define FS_WRITE_FILE (1ULL << 1)
+#define FS_READ_FILE (1ULL << 2)
+#define FS_READ_DIR (1ULL << 3)
+#define FS_ALL_V1 ((1ULL << 13) - 1)
+#define FS_REFER (1ULL << 13)	  /* ABI 2 */
+#define FS_TRUNCATE (1ULL << 14)  /* ABI 3 */
+#define FS_IOCTL_DEV (1ULL << 15) /* ABI 5 */
+#define FS_READ (FS_EXECUTE | FS_READ_FILE | FS_READ_DIR)
+#define NET_CONNECT_TCP (1ULL << 1)	/* ABI 4 */
+#define SCOPE_ABSTRACT_UNIX (1ULL << 0) /* ABI 6 */
+#define SCOPE_SIGNAL (1ULL << 1)	/* ABI 6 */
+
+struct ruleset_attr {
+	uint64_t fs, net, scoped;
+};
+
+struct path_beneath {
+	uint64_t access;
+	int fd;
+} __attribute__((packed));
+
+struct net_port {
+	uint64_t access, port;
+};
+
+enum { RULE_PATH = 1, RULE_NET = 2 };
+
+static size_t attr_size(int abi)
+{
+	if (abi < 4)
+		return 8;
+	return abi < 6 ? 16 : 24;
+}
+
+static uint64_t all_fs(int abi)
+{
+	return FS_ALL_V1 | (abi >= 2 ? FS_REFER : 0) | (abi >= 3 ? FS_TRUNCATE : 0) |
+	       (abi >= 5 ? FS_IOCTL_DEV : 0);
+}
+
+/* Allow access at path; what does not exist needs no rule. 0 or -errno. */
+static int allow(int ruleset, const char *path, uint64_t access)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC), rc = 0;
+	struct path_beneath rule = {.access = access, .fd = fd};
+	struct stat st;
+
+	if (fd < 0)
+		return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? 0 : -errno;
+	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+		rule.access &=
+		    FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
+	if (syscall(LANDLOCK_ADD, ruleset, RULE_PATH, &rule, 0) != 0)
+		rc = -errno;
+	close(fd);
+	return rc;
+}
+
+/*
+ * Allow reading everything but what lies below hidden: Landlock only allows, so each
+ * directory on the way to it gets its other entries allowed one by one.
+ */
+static int allow_around(int ruleset, const char *dir, const char *hidden)
+{
+	size_t n = strlen(dir);
+	char path[4200];
+	struct dirent *e;
+	int rc = 0;
+	DIR *d;
+
+	d = opendir(dir);
+	if (!d)
+		return 0;
+	while (rc == 0 && (e = readdir(d))) {
+		size_t len;
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
+			continue;
+		len = (size_t)snprintf(
+		    path, sizeof path, "%s%s%s", dir, dir[n - 1] == '/' ? "" : "/", e->d_name);
+		if (len >= sizeof path || strcmp(path, hidden) == 0)
+			continue;
+		if (strncmp(path, hidden, len) == 0 && hidden[len] == '/')
+			rc = allow_around(ruleset, path, hidden);
+		else
+			rc = allow(ruleset, path, FS_READ);
+	}
+	closedir(d);
+	return rc;
+}
+
+static int landlock_files(int ruleset, const struct sandbox_opts *o)
+{
+	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
+	    "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm", "/proc/self"};
+	uint64_t all = all_fs(o->support->landlock);
+	int rc;
+
+	/* With a mount namespace an empty directory lies over what is hidden. */
+	rc = o->mounts || !o->hidden ? allow(ruleset, "/", FS_READ)
+				     : allow_around(ruleset, "/", o->hidden);
+	for (size_t i = 0; rc == 0 && i < sizeof devices / sizeof devices[0]; i++)
+		rc = allow(ruleset, devices[i],
+		    FS_READ | FS_WRITE_FILE | (all & (FS_IOCTL_DEV | FS_TRUNCATE)));
+	/* The private /tmp; without mounts of our own the supervisor gives a directory in it. */
+	if (rc == 0 && o->mounts)
+		rc = allow(ruleset, "/tmp", all);
+	if (rc == 0 && o->mounts)
+		rc = allow(ruleset, "/dev/shm", all);
+	if (rc == 0 && o->workspace)
+		rc = allow(ruleset, o->workspace, all);
+	if (rc == 0 && o->extra_write)
+		rc = allow(ruleset, o->extra_write, all);
+	if (rc == 0 && o->temp)
+		rc = allow(ruleset, o->temp, all);
+
+	return rc;
+}
+
+static int enter_landlock(const struct sandbox_opts *o, struct err *reterr)
+{
+	int abi = o->support->landlock, fd, rc;
+	struct ruleset_attr attr = {
+	    .fs = all_fs(abi), .scoped = SCOPE_ABSTRACT_UNIX | SCOPE_SIGNAL};
+
+	if (!abi)
+		return 0;
+	if (o->net_rules >= 0 && syscall(LANDLOCK_RESTRICT, o->net_rules, 0) != 0)
+		return err_set(
+		    reterr, -errno, "Landlock refused the port rules: %s", strerror(errno));
+	fd = (int)syscall(LANDLOCK_CREATE, &attr, attr_size(abi), 0);
+	if (fd < 0)
+		return err_set(reterr, -errno, "Landlock gave no ruleset: %s", strerror(errno));
+	rc = landlock_files(fd, o);
+	if (rc == 0 && syscall(LANDLOCK_RESTRICT, fd, 0) != 0)
+		rc = -errno;
+	close(fd);
+	return rc == 0 ? 0
+		       : err_set(reterr, rc, "Landlock could not be applied: %s", strerror(-rc));
+}
+
+int sandbox_net_rules(const struct sandbox_support *s, int port)
+{
+	struct ruleset_attr attr = {.net = NET_CONNECT_TCP};
+	int fd;
+
+	if (s->landlock < 4)
+		return -1;
+	fd = (int)syscall(LANDLOCK_CREATE, &attr, attr_size(s->landlock), 0);
+	for (uint64_t p = 0; fd >= 0 && p < 65536; p++) {
+		struct net_port rule = {.access = NET_CONNECT_TCP, .port = p};
+
+		if (p != (uint64_t)port && syscall(LANDLOCK_ADD, fd, RULE_NET, &rule, 0) != 0) {
+			close(fd);
+			return -1;
+		}
+	}
+	return fd;
+}
+
+/* --- seccomp --- */
+
+/* Of no use to a tool, and each the way out of some sandbox once. */
+static const char *const denied[] = {"mount", "umount", "umount2", "pivot_root", "move_mount",
+    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setns", "bpf",
+    "keyctl", "add_key", "request_key", "kexec_load", "kexec_file_load", "init_module",
+    "finit_module", "delete_module", "reboot", "swapon", "swapoff", "perf_event_open",
+    "userfaultfd", "open_by_handle_at", "quotactl", "acct", "syslog", "iopl", "ioperm",
+    "clock_settime", "clock_adjtime", "settimeofday", "adjtimex", "stime", "chroot", "vhangup",
+    "sethostname", "setdomainname", "nfsservctl", "lookup_dcookie", NULL};
+
+/* Programs ask for these and do well without: "not there" sends them the older way. */
+static const char *const absent[] = {
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", NULL};
+
+static const char *const tracing[] = {
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", NULL};
+
+static int deny_all(scmp_filter_ctx ctx, const char *const *names, int error)
+{
+	for (size_t i = 0; names[i]; i++) {
+		int nr = seccomp_syscall_resolve_name(names[i]), rc;
+
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 0);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Deny nr when its argument arg has one of the bits. */
+static int deny_bits(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t bits, int error)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 1,
+	    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, bits, bits));
+}
+
+static int deny_namespaces(scmp_filter_ctx ctx)
+{
+	/* A new user namespace would give capabilities back. */
+	int rc = deny_bits(ctx, SCMP_SYS(clone), 0, CLONE_NEWUSER, EPERM);
+
+	return rc ? rc : deny_bits(ctx, SCMP_SYS(unshare), 0, CLONE_NEWUSER, EPERM);
+}
+
+static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	int rc = 0;
+
+	if (!o->network) {
+		/* Where a network namespace holds the tool these would only reach itself. */
+		if (!o->support->net_ns || !o->mounts) {
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
+			    SCMP_A0(SCMP_CMP_EQ, AF_INET));
+			if (rc == 0)
+				rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket),
+				    1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+		}
+	} else {
+		/* These connect without asking Landlock in some kernels. */
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 1,
+		    SCMP_A2(SCMP_CMP_EQ, 262 /* IPPROTO_MPTCP */));
+		if (rc == 0)
+			rc = deny_bits(ctx, SCMP_SYS(sendto), 3, MSG_FASTOPEN, EOPNOTSUPP);
+		if (rc == 0)
+			rc = deny_bits(ctx, SCMP_SYS(sendmsg), 2, MSG_FASTOPEN, EOPNOTSUPP);
+		if (rc == 0)
+			rc = deny_bits(ctx, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN, EOPNOTSUPP);
+	}
+	/* Packets as they lie on the wire, and the kernel's own sockets. */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, AF_PACKET));
+	if (rc == 0)
+		rc = seccomp_rule_add(
+		    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_ALG));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
+		    SCMP_A0(SCMP_CMP_EQ, 40 /* AF_VSOCK */));
+	return rc;
+}
+
+/* Landlock before ABI 3 does not see a file cut short. */
+static int deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	const uint64_t mask = O_ACCMODE | O_TRUNC;
+	int rc;
+
+	if (o->support->landlock >= 3 || o->mounts)
+		return 0;
+	rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(truncate), 0);
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, mask, O_RDONLY | O_TRUNC));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY | O_TRUNC));
+	/* Its flags lie in memory, where the filter cannot look. */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	return rc;
+}
+
+static int enter_seccomp(const struct sandbox_opts *o, struct err *reterr)
+{
+	scmp_filter_ctx ctx;
+	int rc;
+
+	if (!o->support->seccomp)
+		return 0;
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (!ctx)
+		return err_set(reterr, -ENOMEM, "seccomp gave no filter");
+	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	/* The other entry into the kernel (32-bit programs) is not looked at rule by rule. */
+	seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	rc = deny_all(ctx, denied, EPERM);
+	if (rc == 0)
+		rc = deny_all(ctx, absent, ENOSYS);
+	/* Landlock and a pid namespace keep tracers to their own; without both nobody traces. */
+	if (rc == 0 && !o->support->landlock && !o->mounts)
+		rc = deny_all(ctx, tracing, EPERM);
+	if (rc == 0)
+		rc = deny_namespaces(ctx);
+	if (rc == 0)
+		rc = deny_sockets(ctx, o);
+	if (rc == 0)
+		rc = deny_truncate(ctx, o);
+	/* Typing into the terminal of whoever started the daemon. */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, TIOCSTI));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, 0x541Cu /* TIOCLINUX */));
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc == 0 ? 0 : err_set(reterr, rc, "seccomp could not be applied: %s", strerror(-rc));
+}
+
+/* --- together --- */
+
+int sandbox_drop_capabilities(void)
+{
+	struct __user_cap_header_struct head = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+	for (int cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+			prctl(PR_CAPBSET_DROP, cap, 0, 0, 0);
+	return syscall(SYS_capset, &head, none) == 0 ? 0 : -errno;
+}
+
+int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
+{
+	int rc;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
+		return err_set(reterr, -errno, "no_new_privs was refused: %s", strerror(errno));
+	rc = enter_landlock(o, reterr);
+	if (rc != 0)
+		return rc;
+	rc = sandbox_drop_capabilities();
+	if (rc != 0)
+		return err_set(reterr, rc, "capabilities could not be dropped: %s", strerror(-rc));
+	return enter_seccomp(o, reterr);
+}
+
+/* --- what there is --- */
+
+/* Can a child be made with these namespaces, and is a fresh /proc mounted in it? */
+static bool try_namespaces(unsigned long flags, bool *ret_proc)
+{
+	int status;
+	pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+
+	if (pid < 0)
+		return false;
+	if (pid == 0) {
+		bool mounted =
+		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+		    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+
+		_exit(mounted ? 0 : 1);
+	}
+	if (waitpid(pid, &status, 0) != pid)
+		return false;
+	*ret_proc = WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	return WIFEXITED(status);
+}
+
+void sandbox_probe(struct sandbox_support *ret)
+{
+	const unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
+	long abi = syscall(LANDLOCK_CREATE, NULL, 0, 1);
+	unsigned long user = 0;
+	bool proc;
+
+	*ret = (struct sandbox_support){.landlock = abi > 0 ? (int)abi : 0};
+	ret->pid_ns = try_namespaces(flags, &ret->proc);
+	if (!ret->pid_ns) {
+		user = CLONE_NEWUSER;
+		ret->user_ns = ret->pid_ns = try_namespaces(flags | user, &ret->proc);
+	}
+	if (ret->pid_ns)
+		ret->net_ns = try_namespaces(flags | user | CLONE_NEWNET, &proc);
+	ret->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+}
+
+void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
+{
+	const struct {
+		bool missing;
+		const char *text;
+	} pieces[] = {
+	    {!s->landlock,
+		"Landlock: files outside the workspace are protected by namespaces alone"},
+	    {s->landlock > 0 && s->landlock < 4,
+		"Landlock TCP rules (kernel 6.7): commands with network can reach the daemon's "
+		"port (not its token)"},
+	    {s->landlock > 0 && s->landlock < 6,
+		"Landlock scopes (kernel 6.12): commands with network can reach abstract sockets"},
+	    {!s->pid_ns, "namespaces: a tool's processes are found and killed one by one, and it "
+			 "shares /tmp and /proc"},
+	    {s->pid_ns && !s->proc, "a fresh /proc: tools have none"},
+	    {s->pid_ns && !s->net_ns,
+		"network namespaces: tools.network=false is enforced by seccomp alone"},
+	    {!s->seccomp, "seccomp: dangerous system calls are not filtered"},
+	};
+	size_t n = 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++)
+		if (pieces[i].missing && n < size)
+			n += (size_t)snprintf(out + n, size - n, "%s\n", pieces[i].text);
+}

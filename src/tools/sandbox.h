@@ -1,0 +1,59 @@
+#ifndef TOOLS_SANDBOX_H
+#define TOOLS_SANDBOX_H
+
+/*
+ * What a tool process may do, and which of it this kernel can enforce. Three
+ * layers, each of which would do for most of it: namespaces with a read-only
+ * view of the system (mounts.h), Landlock, seccomp. What is missing is
+ * named, never silently skipped. In single-threaded processes of the tool host only.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/* What the kernel gives us here and now, found by trying. */
+struct sandbox_support {
+	int landlock; /* its ABI version, 0: none */
+	bool user_ns; /* namespaces must be made within a user namespace (we are not root) */
+	bool pid_ns;  /* with mount and IPC namespaces */
+	bool net_ns;
+	bool proc; /* a fresh /proc can be mounted in the new namespaces */
+	bool seccomp;
+};
+
+struct sandbox_opts {
+	const struct sandbox_support *support;
+	const char *workspace;	 /* may be written; NULL: nothing may */
+	const char *extra_write; /* one more directory that may be written, or NULL */
+	const char *temp;   /* and the call's own temporary directory, or NULL: /tmp is private */
+	const char *hidden; /* must not be seen: opta's own directory */
+	bool mounts;	    /* the mount namespace hides and protects already */
+	bool network;	    /* may use TCP and UDP */
+	int net_rules;	    /* a ruleset of sandbox_net_rules to apply, -1: none */
+};
+
+void sandbox_probe(struct sandbox_support *ret);
+
+/* Name what is missing, as one line each ended by "\n"; "" when nothing is. */
+void sandbox_missing(const struct sandbox_support *s, char *out, size_t size);
+
+/*
+ * A Landlock ruleset that lets TCP connect to every port but `port`: 65,535 rules, about
+ * 100 ms. A descriptor, or -1 where the kernel cannot.
+ */
+int sandbox_net_rules(const struct sandbox_support *s, int port);
+
+/*
+ * Confine this process and all it will start, for good. 0, or a negative code with the reason; the
+ * process must not go on then.
+ */
+int sandbox_enter(const struct sandbox_opts *opts, struct err *reterr);
+
+/* Give up all capabilities, also for later. Part of sandbox_enter; the supervisor does it as well.
+ * 0 or -errno. */
+int sandbox_drop_capabilities(void);
+
+#endif

@@ -1,0 +1,705 @@
+/* One tool call and everything it starts. */
+#include "tools/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/file.h"
+#include "base/json.h"
+#include "tools/limits.h"
+#include "tools/mounts.h"
+#include "tools/output.h"
+#include "tools/request.h"
+#include "tools/tool.h"
+#include "tools/workspace.h"
+
+enum {
+	SUPERVISOR_REQUEST_MS = 10000, /* for the request to arrive */
+	/* Background: looked at less often, as it may run for days. */
+	SUPERVISOR_LOOK_BACKGROUND_MS = 100,
+	TOOL_RULES_FD = 3, /* in the tool until it is confined */
+	/* One read of a pipe. */
+	SUPERVISOR_PIECE = 64 * 1024,
+};
+
+struct supervisor {
+	const struct supervisor_opts *opts;
+	struct buf input; /* the request's frame */
+	json_t *json;	  /* owned */
+	struct tool_request request;
+	bool init;     /* of a pid namespace */
+	int artifacts; /* descriptor of the sessions directory, -1: none */
+	int signals;   /* signalfd */
+	int out, err;  /* our ends of the tool's pipes, -1: ended */
+	pid_t tool;    /* 0: gone */
+	int status;    /* of the tool, once it is gone */
+	struct output *output;
+	struct buf result;				  /* a function's own answer, as it comes */
+	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
+	bool timed_out, told_to_end;
+	char limit[160];	       /* which limit ended it, "" none */
+	char extra[TOOL_MAX_PATH + 1]; /* the directory outside that must be seen, "" none */
+	int net_rules;		       /* where become_tool kept them, -1: none */
+	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
+};
+
+/* --- the daemon's end --- */
+
+static bool send_frame(struct supervisor *s, enum request_frame kind, const void *p, size_t n)
+{
+	struct buf frame = {0};
+	bool sent;
+
+	request_put_frame(&frame, kind, p, n);
+	sent = file_write_all(s->opts->socket, frame.p, frame.len) == 0;
+	buf_finish(&frame);
+	return sent;
+}
+
+static void answer(struct supervisor *s, const struct tool_answer *a)
+{
+	struct buf json = {0};
+
+	answer_put(&json, a);
+	send_frame(s, FRAME_ANSWER, json.p, json.len);
+	buf_finish(&json);
+}
+
+static bool read_request(struct supervisor *s)
+{
+	uint64_t deadline = clock_mono_us() + SUPERVISOR_REQUEST_MS * 1000ULL;
+	const char *bytes;
+	int64_t frame = 0;
+	size_t len;
+	char kind;
+
+	while (frame == 0) {
+		struct pollfd wait = {.fd = s->opts->socket, .events = POLLIN};
+		uint64_t now = clock_mono_us();
+		ssize_t n;
+
+		if (now >= deadline || poll(&wait, 1, (int)((deadline - now) / 1000) + 1) < 0)
+			return false;
+		n = read(
+		    s->opts->socket, buf_reserve(&s->input, SUPERVISOR_PIECE), SUPERVISOR_PIECE);
+		if (n <= 0)
+			return false;
+		s->input.len += (size_t)n;
+		frame = request_frame(s->input.p, s->input.len, &kind, &bytes, &len);
+	}
+	return frame > 0 && kind == FRAME_REQUEST && json_parse(bytes, len, &s->json, NULL) == 0 &&
+	       request_parse(s->json, &s->request);
+}
+
+/* --- the tool's process --- */
+
+static const char *env_of(const char *name, const char *fallback)
+{
+	const char *value = getenv(name);
+
+	return value && value[0] ? value : fallback;
+}
+
+/* The environment of a command: what programs need to find their way, and no more. */
+static void set_environment(const struct supervisor *s, const char *cwd)
+{
+	static const char *const kept[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",
+	    "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", NULL};
+	char *values[sizeof kept / sizeof kept[0]] = {NULL};
+
+	for (size_t i = 0; kept[i]; i++)
+		values[i] = getenv(kept[i]) ? strdup(getenv(kept[i])) : NULL;
+	clearenv();
+	for (size_t i = 0; kept[i]; i++)
+		if (values[i])
+			setenv(kept[i], values[i], 1);
+	setenv("PATH", env_of("PATH", "/usr/local/bin:/usr/bin:/bin"), 1);
+	setenv("LANG", env_of("LANG", "C.UTF-8"), 1);
+	setenv("TERM", "dumb", 1);
+	setenv("NO_COLOR", "1", 1);
+	setenv("PAGER", "cat", 1);
+	setenv("GIT_PAGER", "cat", 1);
+	setenv("GIT_TERMINAL_PROMPT", "0", 1);
+	setenv("TMPDIR", s->temp[0] ? s->temp : "/tmp", 1);
+	setenv("PWD", cwd, 1);
+	/* So that a script can tell, and so can the person who reads its output. */
+	setenv("OPTA_TOOL", "1", 1);
+}
+
+static void die(int fd, const char *fmt, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* The tool cannot run: say why where its output goes. 126 is what a shell says of it. */
+static void die(int fd, const char *fmt, ...)
+{
+	char text[600];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(text, sizeof text, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		file_write_all(fd, text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1);
+	_exit(126);
+}
+
+static void confine(struct supervisor *s, bool own_code)
+{
+	const struct tool_request *r = &s->request;
+	struct err err = {0};
+
+	limits_set(r->memory_mb, r->timeout_ms, s->opts->support->user_ns && s->init, own_code);
+	if (sandbox_enter(&(struct sandbox_opts){.support = s->opts->support,
+			      .workspace = r->workspace,
+			      .extra_write = r->outside_write && s->extra[0] ? s->extra : NULL,
+			      .temp = s->temp[0] ? s->temp : NULL,
+			      .hidden = r->hidden,
+			      .mounts = s->init,
+			      .network = r->network && !own_code,
+			      .net_rules = s->net_rules},
+		&err) != 0)
+		die(STDERR_FILENO, "the sandbox could not be made, so nothing was run: %s\n",
+		    err.text);
+}
+
+static void run_function(struct supervisor *s)
+{
+	const struct tool *tool = tool_find(s->request.tool);
+	void (*act)(struct tool_call *) =
+	    s->request.step == STEP_PREVIEW ? tool->preview : tool->run;
+	struct tool_call call = {.args = s->request.args,
+	    .root = s->request.workspace,
+	    .outside = s->request.outside != NULL,
+	    .expect = s->request.expect};
+	struct buf json = {0};
+
+	call.workspace = open(s->request.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (call.workspace < 0)
+		tool_fail(
+		    &call, "the workspace %s cannot be opened: %s", call.root, strerror(errno));
+	else if (!act)
+		tool_fail(&call, "%s does not run here", tool->name);
+	else
+		act(&call);
+	answer_put(&json, &(struct tool_answer){.ok = call.ok,
+			      .truncated = call.truncated,
+			      .changed = call.changed,
+			      .text = buf_cstr(&call.text),
+			      .state = call.state});
+	file_write_all(STDOUT_FILENO, json.p, json.len);
+	_exit(0);
+}
+
+static void run_command(struct supervisor *s)
+{
+	const char *command = json_cstr(s->request.args, "command", ""),
+		   *cwd = json_cstr(s->request.args, "cwd", ".");
+	struct buf plain = {0}, dir = {0};
+	bool inside = workspace_plain(s->request.workspace, cwd, &plain);
+
+	if (inside && strcmp(buf_cstr(&plain), ".") == 0)
+		buf_adds(&dir, s->request.workspace);
+	else if (inside)
+		buf_addf(&dir, "%s/%s", s->request.workspace, buf_cstr(&plain));
+	else
+		buf_adds(&dir, buf_cstr(&plain));
+	if (chdir(buf_cstr(&dir)) != 0)
+		die(STDERR_FILENO, "cannot go to %s: %s\n", buf_cstr(&dir), strerror(errno));
+	set_environment(s, buf_cstr(&dir));
+	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
+	die(STDERR_FILENO, "cannot run /bin/sh: %s\n", strerror(errno));
+}
+
+/* In the child: never returns. */
+static void become_tool(struct supervisor *s, int out, int err, bool function)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	setsid();
+	/* Whatever the daemon, the host or we ourselves ignore is no business of the tool's. */
+	for (int signum = 1; signum < NSIG; signum++)
+		signal(signum, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	dup2(null, STDIN_FILENO);
+	dup2(out, STDOUT_FILENO);
+	dup2(err, STDERR_FILENO);
+	/* Nothing of ours but the three (not the daemon's socket, not the artifacts), and until it
+	   is confined the port rules. */
+	s->net_rules = -1;
+	if (!function && s->opts->net_rules >= 0 && s->opts->net_rules != TOOL_RULES_FD)
+		s->net_rules = dup3(s->opts->net_rules, TOOL_RULES_FD, O_CLOEXEC);
+	else if (!function)
+		s->net_rules = s->opts->net_rules;
+	syscall(SYS_close_range, s->net_rules >= 0 ? TOOL_RULES_FD + 1U : 3U, ~0U, 0U);
+	s->artifacts = -1;
+	confine(s, function);
+	if (function)
+		run_function(s);
+	run_command(s);
+}
+
+static bool start_tool(struct supervisor *s, bool function)
+{
+	bool split = s->request.step == STEP_BACKGROUND;
+	int out[2], err[2] = {-1, -1};
+
+	if (pipe2(out, O_CLOEXEC) != 0)
+		return false;
+	if (split && pipe2(err, O_CLOEXEC) != 0)
+		return false;
+	s->tool = fork();
+	if (s->tool == 0)
+		become_tool(s, out[1], split ? err[1] : out[1], function);
+	close(out[1]);
+	if (split)
+		close(err[1]);
+	s->out = out[0];
+	s->err = err[0];
+	return s->tool > 0;
+}
+
+/* --- watching it --- */
+
+static void end_all(struct supervisor *s, int signum)
+{
+	if (s->tool > 0)
+		kill(-s->tool, signum);
+	/* As init this reaches whoever left the tool's session too. */
+	if (s->init)
+		kill(-1, signum);
+}
+
+/* The next whole number of a list; each is followed by a blank, one that was cut is not. */
+static bool next_pid(const char **at, int *ret)
+{
+	int used;
+
+	if (sscanf(*at, "%d%n", ret, &used) != 1 || (*at)[used] != ' ')
+		return false;
+	*at += used;
+	return true;
+}
+
+/* Without a pid namespace: kill who descends from us until nobody does. */
+static void kill_descendants(void)
+{
+	for (int round = 0; round < 200; round++) {
+		char path[64], text[4096];
+		const char *at;
+		int fd, pid;
+		ssize_t n;
+
+		snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
+		fd = open(path, O_RDONLY | O_CLOEXEC);
+		n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
+		if (fd >= 0)
+			close(fd);
+		if (n <= 0)
+			return;
+		text[n] = '\0';
+		/* Stop them all first, so that none forks while the others die. */
+		for (at = text; next_pid(&at, &pid);)
+			kill(pid, SIGSTOP);
+		for (at = text; next_pid(&at, &pid);)
+			kill(pid, SIGKILL);
+		/* Their children become ours: the next round sees them. */
+		for (at = text; next_pid(&at, &pid);)
+			waitpid(pid, NULL, 0);
+	}
+}
+
+static void reap(struct supervisor *s)
+{
+	int status;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		if (pid != s->tool)
+			continue;
+		s->tool = 0;
+		s->status = status;
+		s->drain_us = clock_mono_us() + SUPERVISOR_DRAIN_MS * 1000ULL;
+	}
+}
+
+static void on_signal(struct supervisor *s)
+{
+	struct signalfd_siginfo info;
+
+	while (read(s->signals, &info, sizeof info) == sizeof info) {
+		if (info.ssi_signo == SIGCHLD) {
+			reap(s);
+			continue;
+		}
+		s->told_to_end = true;
+		end_all(s, (int)info.ssi_signo);
+		/* An interrupt may be meant to be survived; a termination may not. */
+		if (info.ssi_signo == SIGTERM)
+			s->kill_us = clock_mono_us() + SUPERVISOR_TERM_MS * 1000ULL;
+	}
+}
+
+/* Read a pipe once. False when it ended. */
+static bool take_output(struct supervisor *s, int fd, enum request_frame kind, bool function)
+{
+	char piece[SUPERVISOR_PIECE];
+	ssize_t n = read(fd, piece, sizeof piece);
+
+	if (n < 0)
+		return errno == EINTR || errno == EAGAIN;
+	if (n == 0)
+		return false;
+	if (function) {
+		if (s->result.len + (size_t)n <= REQUEST_MAX_FRAME)
+			buf_add(&s->result, piece, (size_t)n);
+	} else if (s->request.step == STEP_BACKGROUND) {
+		send_frame(s, kind, piece, (size_t)n);
+	} else {
+		output_add(s->output, piece, (size_t)n);
+	}
+	return true;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+static void look_at_use(struct supervisor *s)
+{
+	bool background = s->request.step == STEP_BACKGROUND;
+	struct limits_use use;
+
+	s->look_us = clock_mono_us() +
+		     (background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS) * 1000ULL;
+	limits_look(getpid(), s->init, &use);
+	if (use.processes > LIMITS_PROCESSES)
+		snprintf(s->limit, sizeof s->limit,
+		    "it had %u processes, more than the %d one call may have", use.processes,
+		    LIMITS_PROCESSES);
+	else if (use.memory_bytes > (uint64_t)s->request.memory_mb * 1024 * 1024)
+		snprintf(s->limit, sizeof s->limit,
+		    "it used %llu MB of memory, more than the %d MB of daemon.toolMemoryMb",
+		    (unsigned long long)(use.memory_bytes >> 20), s->request.memory_mb);
+}
+
+/* Milliseconds until the next thing that must be looked at; -1: never. */
+static int next_wait(const struct supervisor *s, uint64_t now)
+{
+	uint64_t times[] = {s->deadline_us, s->kill_us, s->drain_us, s->tool > 0 ? s->look_us : 0},
+		 next = 0;
+
+	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
+		if (times[i] && (!next || times[i] < next))
+			next = times[i];
+	if (!next)
+		return -1;
+	return next <= now ? 0 : (int)((next - now) / 1000 + 1);
+}
+
+/* Watch until the tool ended and its output did, or must. */
+static void watch(struct supervisor *s, bool function)
+{
+	for (;;) {
+		struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
+		    {.fd = s->opts->socket, .events = POLLRDHUP}, {.fd = s->out, .events = POLLIN},
+		    {.fd = s->err, .events = POLLIN}};
+		uint64_t now = clock_mono_us();
+
+		if (poll(fds, 4, next_wait(s, now)) < 0 && errno != EINTR)
+			return;
+		now = clock_mono_us();
+		if (fds[0].revents)
+			on_signal(s);
+		/* The daemon let go: nobody wants the answer. */
+		if (fds[1].revents) {
+			s->told_to_end = true;
+			return;
+		}
+		if (fds[2].revents && !take_output(s, s->out, FRAME_STDOUT, function))
+			close_fd(&s->out);
+		if (fds[3].revents && !take_output(s, s->err, FRAME_STDERR, function))
+			close_fd(&s->err);
+		if (!s->tool && ((s->out < 0 && s->err < 0) || now >= s->drain_us))
+			return;
+		if (s->tool && s->look_us && now >= s->look_us)
+			look_at_use(s);
+		if (s->limit[0] || (s->kill_us && now >= s->kill_us)) {
+			end_all(s, SIGKILL);
+			s->kill_us = 0;
+			s->drain_us = now + SUPERVISOR_DRAIN_MS * 1000ULL;
+			if (s->limit[0])
+				return;
+		}
+		if (s->tool && s->deadline_us && now >= s->deadline_us) {
+			s->timed_out = true;
+			s->deadline_us = 0;
+			s->kill_us = now + SUPERVISOR_TERM_MS * 1000ULL;
+			end_all(s, SIGTERM);
+		}
+	}
+}
+
+/* --- the answer --- */
+
+static void describe_end(
+    struct supervisor *s, struct tool_answer *a, struct buf *text, char *crash, size_t size)
+{
+	if (s->limit[0]) {
+		snprintf(crash, size, "%s", s->limit);
+	} else if (s->timed_out) {
+		a->timed_out = true;
+		buf_addf(text, "\n[ended after %llu ms: the timeout]\n",
+		    (unsigned long long)s->request.timeout_ms);
+	} else if (!s->tool && WIFSIGNALED(s->status)) {
+		int signum = WTERMSIG(s->status);
+
+		a->has_exit = true;
+		a->exit_code = 128 + signum;
+		buf_addf(text, "\n[ended by signal %d (%s)]\n", signum, strsignal(signum));
+		if (signum == SIGKILL && !s->told_to_end)
+			snprintf(crash, size, "killed by the system (out of memory?)");
+	} else if (!s->tool && WIFEXITED(s->status)) {
+		a->has_exit = true;
+		a->exit_code = WEXITSTATUS(s->status);
+		if (a->exit_code)
+			buf_addf(text, "%s[exit code %d]\n",
+			    text->len && text->p[text->len - 1] != '\n' ? "\n" : "", a->exit_code);
+	}
+	a->ok = a->has_exit && a->exit_code == 0 && !a->timed_out && !crash[0];
+	if (crash[0]) {
+		a->crash = crash;
+		buf_addf(text, "\n[ended: %s]\n", crash);
+	}
+}
+
+static void answer_command(struct supervisor *s)
+{
+	struct tool_answer a = {0};
+	struct buf text = {0};
+	char crash[200] = "";
+
+	if (s->output)
+		output_put(s->output, &text, &a.truncated, &a.dir_existed);
+	describe_end(s, &a, &text, crash, sizeof crash);
+	if (!text.len)
+		buf_adds(&text, "(no output)\n");
+	a.text = buf_cstr(&text);
+	answer(s, &a);
+	buf_finish(&text);
+}
+
+static void answer_function(struct supervisor *s)
+{
+	struct tool_answer a = {0};
+	char text[300], crash[250] = "";
+
+	if (s->result.len && answer_parse(s->result.p, s->result.len, &a)) {
+		answer(s, &a);
+		answer_finish(&a);
+		return;
+	}
+	if (s->timed_out)
+		snprintf(text, sizeof text, "it took longer than %llu ms and was ended",
+		    (unsigned long long)s->request.timeout_ms);
+	else if (s->limit[0])
+		snprintf(crash, sizeof crash, "%s", s->limit);
+	else if (!s->tool && WIFSIGNALED(s->status))
+		snprintf(crash, sizeof crash, "signal %d (%s)", WTERMSIG(s->status),
+		    strsignal(WTERMSIG(s->status)));
+	else
+		snprintf(crash, sizeof crash, "%.*s",
+		    s->result.len < 200 ? (int)s->result.len : 200,
+		    s->result.len ? s->result.p : "it ended without an answer");
+	if (crash[0])
+		snprintf(text, sizeof text, "the tool failed: %s", crash);
+	answer(s, &(struct tool_answer){
+		      .text = text, .crash = crash[0] ? crash : NULL, .timed_out = s->timed_out});
+}
+
+/* --- the whole --- */
+
+static void refuse(struct supervisor *s, const char *text)
+{
+	answer(s, &(struct tool_answer){.text = text, .crash = text});
+	_exit(1);
+}
+
+/* The private directories lie over these. */
+static bool is_covered(const char *path)
+{
+	static const char *const covered[] = {"/tmp", "/run", "/dev/shm"};
+
+	for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) {
+		size_t n = strlen(covered[i]);
+
+		if (strncmp(path, covered[i], n) == 0 && (path[n] == '/' || !path[n]))
+			return true;
+	}
+	return false;
+}
+
+/* Which directory must be seen for the path outside: itself, or what holds it. */
+static void find_extra(struct supervisor *s)
+{
+	const char *path = s->request.outside, *slash;
+	struct stat st;
+
+	if (!path || (!s->request.outside_write && !is_covered(path)))
+		return;
+	snprintf(s->extra, sizeof s->extra, "%s", path);
+	if (s->request.outside_write || stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		slash = strrchr(s->extra, '/');
+		s->extra[slash ? slash - s->extra : 0] = '\0';
+	}
+	/* What is not there needs no view, and the root is never made writable. */
+	if (s->extra[0] && stat(s->extra, &st) != 0)
+		s->extra[0] = '\0';
+}
+
+/* The view of the system; a failure is told and ends the call before anything ran. */
+static void make_view(struct supervisor *s)
+{
+	const struct supervisor_opts *o = s->opts;
+	struct err err = {0};
+	char text[600];
+	int rc;
+
+	find_extra(s);
+	if (!s->init) {
+		if (s->request.artifacts)
+			s->artifacts = open(s->request.artifacts, O_PATH | O_DIRECTORY | O_CLOEXEC);
+		/* Shared with everybody: a directory of our own in it. */
+		snprintf(s->temp, sizeof s->temp, "/tmp/opta-tool-XXXXXX");
+		if (!mkdtemp(s->temp))
+			s->temp[0] = '\0';
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+		return;
+	}
+	if (o->support->user_ns && (rc = mounts_map_user(o->uid, o->gid)) != 0) {
+		snprintf(text, sizeof text,
+		    "the sandbox could not be made, so nothing was run: user namespace: %s",
+		    strerror(-rc));
+		refuse(s, text);
+	}
+	/* A view of its own, which stays writable when the rest is not. */
+	if (s->request.artifacts)
+		s->artifacts = mounts_keep(s->request.artifacts);
+	if (mounts_make(&(struct mounts_opts){.workspace = s->request.workspace,
+			    .extra = s->extra[0] ? s->extra : NULL,
+			    .extra_write = s->request.outside_write,
+			    .hidden = s->request.hidden,
+			    .proc = o->support->proc},
+		&err) != 0) {
+		snprintf(text, sizeof text, "the sandbox could not be made, so nothing was run: %s",
+		    err.text);
+		refuse(s, text);
+	}
+	if (!s->request.network && o->support->net_ns)
+		mounts_loopback_up();
+}
+
+static void watch_signals(struct supervisor *s)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGCHLD);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void remove_temp(const char *path)
+{
+	/* A program does it better than we could, and it is only for kernels without namespaces. */
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+unsigned long supervisor_namespaces(const struct sandbox_support *support, bool network)
+{
+	if (!support->pid_ns)
+		return 0;
+	return CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC |
+	       (support->user_ns ? (unsigned long)CLONE_NEWUSER : 0) |
+	       (!network && support->net_ns ? (unsigned long)CLONE_NEWNET : 0);
+}
+
+static bool is_command(const struct supervisor *s)
+{
+	return s->request.step == STEP_BACKGROUND ||
+	       (s->request.step == STEP_RUN && strcmp(s->request.tool, "run_command") == 0);
+}
+
+static void set_times(struct supervisor *s, bool command)
+{
+	uint64_t now = clock_mono_us();
+
+	if (!s->request.timeout_ms && s->request.step != STEP_BACKGROUND)
+		s->request.timeout_ms = command ? SUPERVISOR_COMMAND_MS : SUPERVISOR_TOOL_MS;
+	s->deadline_us = s->request.timeout_ms ? now + s->request.timeout_ms * 1000 : 0;
+	s->look_us = now + LIMITS_LOOK_MS * 1000ULL;
+}
+
+void supervisor_run(const struct supervisor_opts *opts)
+{
+	struct supervisor s = {.opts = opts, .artifacts = -1, .out = -1, .err = -1};
+	bool command;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	/* The daemon's own files are private; what tools make is as usual. */
+	umask(022);
+	s.init = getpid() == 1;
+	watch_signals(&s);
+	if (!read_request(&s))
+		_exit(1);
+	command = is_command(&s);
+	if (!command && !tool_find(s.request.tool))
+		refuse(&s, "there is no such tool");
+	make_view(&s);
+	set_times(&s, command);
+	if (command && s.request.step == STEP_RUN)
+		s.output = output_new(s.artifacts, s.request.session, s.request.call);
+	if (!start_tool(&s, !command))
+		refuse(&s, "the system could not start a process for the tool");
+	if (s.request.step == STEP_BACKGROUND)
+		send_frame(&s, FRAME_STARTED, "", 0);
+	watch(&s, !command);
+	if (command)
+		answer_command(&s);
+	else
+		answer_function(&s);
+	if (!s.init)
+		kill_descendants();
+	if (s.temp[0])
+		remove_temp(s.temp);
+	/* The kernel ends all of the namespace with its init. */
+	_exit(0);
+}
