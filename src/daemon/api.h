@@ -29,6 +29,13 @@ void api_turn_cancel(struct call *call);
 void api_permissions(struct call *call);
 void api_permission_resolve(struct call *call);
 
+/* api_background.c */
+void api_background_list(struct call *call);
+void api_background_start(struct call *call);
+void api_background_status(struct call *call);
+void api_background_output(struct call *call);
+void api_background_kill(struct call *call);
+
 /* push_json.c, push_sse.c, push_ws.c */
 void api_events(struct call *call);
 void api_sse(struct call *call);

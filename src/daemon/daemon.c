@@ -2,6 +2,7 @@
 #include "daemon/daemon.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -46,6 +47,8 @@ struct daemon {
 	uv_signal_t terminate, interrupt, hangup;
 	uv_timer_t timer; /* of the stop */
 	char daemon_id[32], host[256], started_at[CLOCK_ISO_SIZE];
+	char program[PATHS_MAX];		  /* our own, for the tool host */
+	char home[PATH_MAX], artifacts[PATH_MAX]; /* through no link, as tools would see them */
 	int port;
 	enum { RUNNING, DRAINING, LAST_WRITES, GOODBYE, DONE } phase;
 };
@@ -343,12 +346,26 @@ static int open_store(struct daemon *d, struct store_stats *stats, struct err *r
 	return 0;
 }
 
+/* Where we are and what must be hidden from tools: the true paths. */
+static void find_places(struct daemon *d)
+{
+	char real[PATH_MAX];
+
+	if (os_self_path(d->program, sizeof d->program) != 0)
+		snprintf(d->program, sizeof d->program, "optad");
+	snprintf(
+	    d->home, sizeof d->home, "%s", realpath(d->paths.home, real) ? real : d->paths.home);
+	snprintf(d->artifacts, sizeof d->artifacts, "%s",
+	    realpath(d->paths.sessions_dir, real) ? real : d->paths.sessions_dir);
+}
+
 static int start(struct daemon *d, struct err *reterr)
 {
 	struct store_stats stats;
 	struct daemon_state state;
 	int rc;
 
+	find_places(d);
 	ids_make("daemon_", 4, d->daemon_id, sizeof d->daemon_id);
 	clock_iso(clock_wall_ms(), d->started_at);
 	rc = open_store(d, &stats, reterr);
@@ -359,6 +376,9 @@ static int start(struct daemon *d, struct err *reterr)
 	    .stats = &stats,
 	    .config = d->config,
 	    .daemon_id = d->daemon_id,
+	    .tool_program = d->program,
+	    .home = d->home,
+	    .artifacts = d->artifacts,
 	    .on_notice = on_notice,
 	    .data = d});
 	d->server.loop = &d->loop;
@@ -371,6 +391,7 @@ static int start(struct daemon *d, struct err *reterr)
 	rc = start_listening(d, reterr);
 	if (rc != 0)
 		return rc;
+	core_set_port(d->core, d->port);
 	d->files = worker_new(&d->loop);
 	uv_timer_init(&d->loop, &d->timer);
 	d->timer.data = d;

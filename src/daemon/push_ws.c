@@ -19,6 +19,7 @@
 #include "protocol/requests.h"
 #include "protocol/ws.h"
 #include "session/core.h"
+#include "session/permission.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "store/segment.h"
@@ -173,6 +174,7 @@ struct command {
 	json_t *message; /* owned */
 	struct request_turn turn;
 	struct request_cancel cancel;
+	struct request_resolve resolve;
 	uint64_t after;
 	void (*act)(struct command *command, struct session *s);
 };
@@ -257,10 +259,27 @@ static void act_cancel(struct command *command, struct session *s)
 	session_cancel(s, &command->cancel, on_cancelled, command);
 }
 
+static void on_resolved(void *data, const struct resolve_result *r)
+{
+	struct command *command = data;
+	struct buf json = {0};
+
+	if (r->error != API_OK && r->error != API_CONFLICT && r->error != API_NOT_FOUND) {
+		say_error(command->client, r->error,
+		    "the decision could not be stored: nothing was decided", NULL);
+	} else {
+		buf_adds(&json, "{\"type\":\"ack\",\"action\":\"permission.resolve\",\"result\":");
+		resolve_result_put(&json, r);
+		buf_addc(&json, '}');
+		say(command->client, &json);
+		buf_finish(&json);
+	}
+	command_free(command);
+}
+
 static void act_resolve(struct command *command, struct session *s)
 {
-	say_error(command->client, API_NOT_FOUND, "there is no such permission request", NULL);
-	command_free(command);
+	permission_resolve(s, command->resolve.request_id, &command->resolve, on_resolved, command);
 }
 
 static void act_subscribe(struct command *command, struct session *s)
@@ -315,7 +334,11 @@ static bool choose(struct command *command, const char *type, struct problems *p
 	}
 	if (strcmp(type, "permission.resolve") == 0) {
 		command->act = act_resolve;
-		return true;
+		if (!request_resolve(m, &command->resolve, p))
+			return false;
+		if (!command->resolve.request_id)
+			problems_add(p, "requestId", "must name a permission request");
+		return p->count == 0;
 	}
 	if (strcmp(type, "hello") == 0) {
 		int64_t after = json_int(m, "afterSeq", 0);

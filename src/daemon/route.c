@@ -31,6 +31,14 @@ const struct route routes[] = {
 	api_permission_resolve, "Answer a permission request", 200},
     {"POST", "/v3/sessions/:id/permissions/:rid", ROUTE_BODY, api_permission_resolve,
 	"The same under the published client's name", 200},
+    {"GET", "/v3/background", 0, api_background_list, "Background processes (sessionId)", 200},
+    {"POST", "/v3/background/start", ROUTE_BODY, api_background_start, "Start a background process",
+	201},
+    {"GET", "/v3/background/:pid/status", 0, api_background_status, "How it does (sessionId)", 200},
+    {"GET", "/v3/background/:pid/output", 0, api_background_output,
+	"What it wrote (sessionId, afterSeq, limit, stream)", 200},
+    {"POST", "/v3/background/:pid/kill", ROUTE_BODY, api_background_kill,
+	"End it with all it started (signal)", 200},
     {"GET", "/v3/sse/events", ROUTE_QUERY_TOKEN, api_sse,
 	"Events as server-sent events (sessionId, afterSeq)", 200},
     {"GET", "/v3/ws", ROUTE_QUERY_TOKEN | ROUTE_WEBSOCKET, api_websocket,
@@ -48,7 +56,7 @@ static bool match(const char *pattern, struct str path, char *id, char *rid)
 		rest = str_cut(rest, '/', &want);
 		path = str_cut(path, '/', &have);
 		if (want.n && want.p[0] == ':') {
-			char *to = want.n == 3 ? id : rid;
+			char *to = want.n == 4 && want.p[1] == 'r' ? rid : id;
 
 			if (!request_id_ok(have))
 				return false;
@@ -102,22 +110,25 @@ static void put_path(struct buf *out, const char *path)
 
 static void put_operation(struct buf *out, const struct route *r)
 {
-	bool id = strstr(r->path, ":id"), rid = strstr(r->path, ":rid");
+	const char *at = r->path;
+	bool first = true;
 
 	buf_addc(out, '"');
 	for (const char *m = r->method; *m; m++)
 		buf_addc(out, (char)(*m | 0x20));
 	buf_adds(out, "\":{\"summary\":");
 	json_put_cstr(out, r->summary);
-	if (id || rid) {
-		buf_adds(out,
-		    ",\"parameters\":[{\"name\":\"id\",\"in\":\"path\",\"required\":true,"
-		    "\"schema\":{\"type\":\"string\",\"pattern\":\"^[a-zA-Z0-9_-]{1,64}$\"}}");
-		if (rid)
-			buf_adds(out, ",{\"name\":\"rid\",\"in\":\"path\",\"required\":true,"
-				      "\"schema\":{\"type\":\"string\"}}");
-		buf_addc(out, ']');
+	while ((at = strchr(at, ':'))) {
+		size_t n = strcspn(++at, "/");
+
+		buf_addf(out,
+		    "%s{\"name\":\"%.*s\",\"in\":\"path\",\"required\":true,\"schema\":{\"type\":"
+		    "\"string\","
+		    "\"pattern\":\"^[a-zA-Z0-9_-]{1,64}$\"}}",
+		    first ? ",\"parameters\":[" : ",", (int)n, at);
+		first = false;
 	}
+	buf_adds(out, first ? "" : "]");
 	if (r->flags & ROUTE_BODY)
 		buf_adds(out, ",\"requestBody\":{\"content\":{\"application/"
 			      "json\":{\"schema\":{\"type\":\"object\"}}}}");

@@ -36,7 +36,7 @@ struct route {
 extern const struct route routes[];
 
 /*
- * Find the route for method and path; :id and :rid go into ret_id and ret_rid
+ * Find the route for method and path; :rid goes into ret_rid, any other name into ret_id
  * (72 bytes each). NULL with *ret_error NOT_FOUND or METHOD_NOT_ALLOWED; for the latter
  * *ret_allow gets the methods ("GET, POST"), in a static buffer.
  */

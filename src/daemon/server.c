@@ -71,13 +71,13 @@ void server_put_runtime(struct server *s, struct buf *out)
 	buf_addf(out,
 	    "{\"sessionCount\":%llu,\"activeTurnCount\":%llu,\"queuedTurnCount\":%llu,"
 	    "\"subscriberCount\":%u,"
-	    "\"ingressSeq\":%llu,\"toolWorkers\":{\"workers\":%lld,\"busy\":0,\"queued\":0},"
+	    "\"ingressSeq\":%llu,\"toolWorkers\":{\"workers\":%u,\"busy\":%u,\"queued\":%u},"
 	    "\"latency\":{\"p50Ms\":%.3f,\"p99Ms\":%.3f,\"samples\":%zu},\"memoryMB\":%.1f,"
 	    "\"totalTurns\":%llu}",
 	    (unsigned long long)n.sessions, (unsigned long long)n.active_turns,
 	    (unsigned long long)n.queued_turns, s->subscribers, (unsigned long long)s->requests,
-	    (long long)config_int(s->config, "daemon.workerPoolSize"),
-	    (double)n.latency_p50_us / 1000.0, (double)n.latency_p99_us / 1000.0, n.latency_samples,
+	    n.tool_workers, n.tools_busy, n.tools_queued, (double)n.latency_p50_us / 1000.0,
+	    (double)n.latency_p99_us / 1000.0, n.latency_samples,
 	    (double)os_memory_bytes() / 1048576.0, (unsigned long long)n.turns);
 }
 

@@ -6,10 +6,14 @@
 
 #include "base/config.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "model/server.h"
+#include "session/background.h"
 #include "session/feed.h"
 #include "session/session.h"
 #include "store/store.h"
+#include "tools/pool.h"
+#include "tools/sandbox.h"
 
 static void server_opts(const struct config *config, struct server_opts *o)
 {
@@ -25,6 +29,24 @@ static void server_opts(const struct config *config, struct server_opts *o)
 	}
 }
 
+static void on_support(void *data, const struct sandbox_support *support)
+{
+	char missing[1000];
+	struct str rest, line;
+
+	sandbox_missing(support, missing, sizeof missing);
+	rest = str_of(missing);
+	while (rest.n) {
+		rest = str_cut(rest, '\n', &line);
+		core_notice(data, LOG_WARN, "this kernel lacks %.*s", (int)line.n, line.p);
+	}
+}
+
+static void on_crash(void *data, const char *why)
+{
+	core_notice(data, LOG_ERROR, "tool worker crashed: %s", why);
+}
+
 struct core *core_new(const struct core_opts *opts)
 {
 	struct core *c = mem_zalloc(1, sizeof *c);
@@ -35,50 +57,100 @@ struct core *core_new(const struct core_opts *opts)
 	server_opts(opts->config, &server);
 	c->server = model_server_new(opts->loop, &server);
 	c->feed = feed_new(opts->loop);
+	c->pool = pool_new(&(struct pool_opts){.loop = opts->loop,
+	    .program = opts->tool_program,
+	    .workers = (unsigned)config_int(opts->config, "daemon.workerPoolSize"),
+	    .on_support = on_support,
+	    .on_crash = on_crash,
+	    .data = c});
+	c->background = background_new(c);
 	c->next_session = opts->stats->next_session;
 	c->session_count = (uint64_t)opts->stats->sessions;
 	c->turn_total = (uint64_t)opts->stats->turns;
 	return c;
 }
 
-/* What is remembered of sessions without WebSocket; past it all is forgotten and learned anew. */
-enum { CORE_MAX_NO_WS = 4096 };
+/* What is remembered of the model server; past it all is forgotten and learned anew. */
+enum { CORE_MAX_LEARNED = 4096 };
 
-static void forget_no_ws(struct core *c)
+static void forget(struct map *m)
 {
 	size_t at = 0;
-	char *id;
+	char *key;
 
-	while ((id = map_next(&c->no_ws, &at)))
-		free(id);
-	map_finish(&c->no_ws);
+	while ((key = map_next(m, &at)))
+		free(key);
+	map_finish(m);
+}
+
+/* Add key to a set of at most CORE_MAX_LEARNED. True when it was not in it. */
+static bool add(struct map *m, const char *key)
+{
+	char *copy;
+
+	if (map_get(m, key))
+		return false;
+	if (m->len >= CORE_MAX_LEARNED)
+		forget(m);
+	copy = mem_strdup(key);
+	map_put(m, copy, copy);
+	return true;
+}
+
+static void learn(struct core *c, struct map *m, const char *key)
+{
+	if (c->learned_generation != model_server_generation(c->server)) {
+		forget(&c->no_ws);
+		forget(&c->no_tools);
+	}
+	c->learned_generation = model_server_generation(c->server);
+	add(m, key);
+}
+
+bool core_note_artifacts(struct core *c, const char *session_id)
+{
+	return add(&c->artifact_dirs, session_id);
+}
+
+static bool knows(const struct core *c, const struct map *m, const char *key)
+{
+	return c->learned_generation == model_server_generation(c->server) && map_get(m, key);
 }
 
 void core_note_no_ws(struct core *c, const char *session_id)
 {
-	char *copy;
-
-	if (c->no_ws_generation != model_server_generation(c->server) ||
-	    c->no_ws.len >= CORE_MAX_NO_WS)
-		forget_no_ws(c);
-	c->no_ws_generation = model_server_generation(c->server);
-	if (map_get(&c->no_ws, session_id))
-		return;
-	copy = mem_strdup(session_id);
-	map_put(&c->no_ws, copy, copy);
+	learn(c, &c->no_ws, session_id);
 }
 
 bool core_lacks_ws(const struct core *c, const char *session_id)
 {
-	return c->no_ws_generation == model_server_generation(c->server) &&
-	       map_get(&c->no_ws, session_id);
+	return knows(c, &c->no_ws, session_id);
+}
+
+void core_note_no_tools(struct core *c, const char *model)
+{
+	learn(c, &c->no_tools, model);
+}
+
+bool core_lacks_tools(const struct core *c, const char *model)
+{
+	return knows(c, &c->no_tools, model);
+}
+
+void core_set_port(struct core *c, int port)
+{
+	pool_set_port(c->pool, port);
 }
 
 void core_free(struct core *c)
 {
 	if (!c)
 		return;
-	forget_no_ws(c);
+	forget(&c->no_ws);
+	forget(&c->no_tools);
+	forget(&c->artifact_dirs);
+	background_free(c->background);
+	pool_free(c->pool);
 	model_server_free(c->server);
 	feed_free(c->feed);
 	map_finish(&c->sessions);
@@ -93,6 +165,7 @@ void core_configure(struct core *c, const struct config *config)
 	c->opts.config = config;
 	server_opts(config, &server);
 	model_server_configure(c->server, &server);
+	pool_set_workers(c->pool, (unsigned)config_int(config, "daemon.workerPoolSize"));
 }
 
 void core_notice(struct core *c, enum log_level level, const char *fmt, ...)
@@ -150,6 +223,7 @@ static void interrupt_all(struct core *c, bool running)
 void core_stop(struct core *c, uint64_t grace_ms, void (*on_stopped)(void *data), void *data)
 {
 	c->stopping = true;
+	background_end(c->background, NULL);
 	c->on_stopped = on_stopped;
 	c->stopped_data = data;
 	interrupt_all(c, grace_ms == 0);
@@ -163,11 +237,17 @@ void core_interrupt(struct core *c)
 
 void core_counts(const struct core *c, struct core_counts *ret)
 {
+	struct pool_counts tools;
+
 	ret->sessions = c->session_count;
 	ret->active_turns = c->active_turns;
 	ret->queued_turns = c->queued_turns;
 	ret->events = c->event_total;
 	ret->turns = c->turn_total;
+	pool_counts(c->pool, &tools);
+	ret->tool_workers = tools.workers;
+	ret->tools_busy = tools.busy;
+	ret->tools_queued = tools.queued;
 	store_latency(
 	    c->opts.store, &ret->latency_p50_us, &ret->latency_p99_us, &ret->latency_samples);
 }

@@ -14,7 +14,9 @@
 #include "base/map.h"
 
 struct config;
+struct background;
 struct model_server;
+struct pool;
 struct session;
 struct store;
 struct store_stats;
@@ -26,6 +28,9 @@ struct core_opts {
 	const struct store_stats *stats; /* of store_open */
 	const struct config *config;	 /* borrowed until core_configure gives another */
 	const char *daemon_id;		 /* borrowed for the core's life */
+	const char *tool_program;	 /* optad's path, for the tool host; borrowed */
+	const char *home;		 /* opta's own directory, hidden from tools; borrowed */
+	const char *artifacts;		 /* where sessions' artifact directories are; borrowed */
 	/* A fact for the log. */
 	void (*on_notice)(void *data, enum log_level level, const char *text);
 	void *data;
@@ -34,14 +39,20 @@ struct core_opts {
 /* Fields are for the session floor; other floors use the functions. */
 struct core {
 	struct core_opts opts;
-	struct model_server *server; /* owned */
+	struct model_server *server;   /* owned */
+	struct pool *pool;	       /* owned: tool calls */
+	struct background *background; /* owned: processes that outlive their turn */
 	struct map
 	    sessions; /* id -> struct session, loaded ones; borrowed by those who hold a ref */
 	struct map loading; /* id -> struct load, those on their way */
-	struct map no_ws;   /* session id -> itself (owned): the model server has no WebSocket */
-	unsigned no_ws_generation; /* of the model server that was about */
-	struct list followers;	   /* struct follower: clients of all sessions */
-	struct feed *feed;	   /* owned */
+	/* Keys owned; both are about the model server of this generation: */
+	struct map no_ws;    /* session ids: it has no WebSocket */
+	struct map no_tools; /* model names: they take no tools */
+	unsigned learned_generation;
+	struct map
+	    artifact_dirs; /* keys owned: sessions whose artifact directory is known to be there */
+	struct list followers; /* struct follower: clients of all sessions */
+	struct feed *feed;     /* owned */
 	int64_t next_session;
 	uint64_t session_count, turn_total;
 	unsigned busy; /* sessions with a running or queued turn */
@@ -52,11 +63,15 @@ struct core {
 	void *stopped_data;
 };
 
+/* The daemon listens on port: tools may not reach it. */
+void core_set_port(struct core *c, int port);
+
 /* What /v3/metrics calls runtime, as far as the core knows it. */
 struct core_counts {
 	uint64_t sessions, active_turns, queued_turns, events, turns;
 	uint64_t latency_p50_us, latency_p99_us;
 	size_t latency_samples;
+	unsigned tool_workers, tools_busy, tools_queued;
 };
 
 struct core *core_new(const struct core_opts *opts);
@@ -80,8 +95,13 @@ void core_counts(const struct core *c, struct core_counts *ret);
 
 /*
  * For the session floor: this session found no WebSocket at the model server, or
- * did so before. Forgotten when the server changes, and with the daemon.
+ * did so before; this model takes no tools. Forgotten when the server changes, and with the daemon.
  */
+void core_note_no_tools(struct core *c, const char *model);
+bool core_lacks_tools(const struct core *c, const char *model);
+/* For the session floor: the session has an artifact directory. True when that was not known. */
+bool core_note_artifacts(struct core *c, const char *session_id);
+
 void core_note_no_ws(struct core *c, const char *session_id);
 bool core_lacks_ws(const struct core *c, const char *session_id);
 

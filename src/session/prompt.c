@@ -35,6 +35,12 @@ static void put_system(struct buf *out, const struct prompt_opts *o)
 		workspace = json_cstr(metadata, "workspace", NULL);
 	if (workspace)
 		buf_addf(&text, " The user works in the directory %s.", workspace);
+	if (o->tools_len)
+		buf_adds(&text, " Use the tools to look at files before you speak of them, and to "
+				"act; paths are"
+				" relative to that directory. A call that was denied is not tried "
+				"again. Say briefly"
+				" what you did when you are done.");
 	if (strcmp(o->mode, "plan") == 0)
 		buf_adds(&text, " Make a plan; change nothing.");
 	else if (strcmp(o->mode, "review") == 0)
@@ -101,7 +107,7 @@ int prompt_build(struct buf *out, const struct prompt_opts *o, struct prompt_res
 	*ret = (struct prompt_result){0};
 	buf_addc(out, '[');
 	put_system(out, o);
-	bytes = out->len + o->content_len;
+	bytes = out->len + o->content_len + o->added_len + o->tools_len;
 	if (context && bytes > budget) {
 		free(places);
 		return ERR_LIMIT;
@@ -122,7 +128,12 @@ int prompt_build(struct buf *out, const struct prompt_opts *o, struct prompt_res
 	}
 	buf_adds(out, ",{\"role\":\"user\",\"content\":");
 	json_put_str(out, o->content, o->content_len);
-	buf_adds(out, "}]");
+	buf_addc(out, '}');
+	if (o->added_len) {
+		buf_addc(out, ',');
+		buf_add(out, o->added, o->added_len);
+	}
+	buf_addc(out, ']');
 	free(places);
 	return 0;
 }

@@ -21,6 +21,10 @@ struct prompt_opts {
 	size_t history_len;
 	const char *content; /* the user's words */
 	size_t content_len;
+	const char *added; /* what this turn said and did already: messages like history */
+	size_t added_len;
+	size_t tools_len; /* bytes the tools' descriptions take beside the messages; 0: none are
+			     offered */
 };
 
 struct prompt_result {

@@ -7,10 +7,13 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "protocol/events.h"
 #include "protocol/payload.h"
 #include "protocol/requests.h"
+#include "session/artifacts.h"
+#include "session/background.h"
 #include "session/core.h"
 #include "session/feed.h"
 #include "session/turn.h"
@@ -32,6 +35,7 @@ static void release(struct session *s)
 	/* What is not yet durable still calls back; then this is asked again. */
 	if (s->refs || log_last(s->log) != log_durable(s->log))
 		return;
+	assert(list_empty(&s->permissions));
 	assert(!s->active && !s->queued && !s->busy && list_empty(&s->cursors));
 	if (map_get(&s->core->sessions, s->row.id) == s)
 		map_remove(&s->core->sessions, s->row.id);
@@ -44,6 +48,7 @@ static void release(struct session *s)
 	map_finish(&s->writers);
 	log_free(s->log);
 	session_row_finish(&s->row);
+	json_decref(s->rules);
 	free(s);
 }
 
@@ -90,6 +95,10 @@ struct session *session_new(struct core *core, const struct session_row *row)
 	s->announced = row->last_seq;
 	list_init(&s->cursors);
 	list_init(&s->queue);
+	list_init(&s->permissions);
+	s->row.rules = NULL;
+	if (row->rules)
+		json_parse(row->rules, strlen(row->rules), &s->rules, NULL);
 	s->log = log_new(&(struct log_opts){.store = core->opts.store,
 	    .session = row->num,
 	    .session_id = s->row.id,
@@ -133,9 +142,10 @@ void session_snapshot(const struct session *s, struct snapshot *ret)
 	    .metadata = s->row.metadata,
 	    .created_ms = s->row.created_ms,
 	    .updated_ms = s->row.updated_ms,
-	    .status = s->active	  ? "running"
-		      : s->queued ? "queued"
-				  : "idle",
+	    .status = s->active && !list_empty(&s->permissions) ? "waiting_permission"
+		      : s->active				? "running"
+		      : s->queued				? "queued"
+								: "idle",
 	    .active_turn = s->active ? turn_names(s->active)->turn_id : NULL,
 	    .queued_turns = s->queued,
 	    .turn_count = s->row.turn_count,
@@ -283,10 +293,12 @@ static void on_deleted(void *data, int rc)
 	struct change *c = data;
 	struct session *s = c->session;
 
-	if (rc == 0)
+	if (rc == 0) {
 		s->core->session_count--;
-	else
+		artifacts_remove(s->core, s->row.id);
+	} else {
 		s->deleted = false;
+	}
 	finish_change(c, rc == 0 ? API_OK : session_store_error(rc));
 }
 
@@ -300,6 +312,7 @@ void session_delete(struct session *s, session_done_cb *done, void *data)
 		done(data, API_CONFLICT, s);
 		return;
 	}
+	background_end(s->core->background, s);
 	s->deleted = true;
 	feed_announce(s->core->feed, s);
 	store_session_delete(

@@ -6,6 +6,7 @@
  * needs it, gone when nobody holds a reference and nothing runs. Loop thread only.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -28,14 +29,16 @@ struct turn;
 struct session {
 	struct core *core; /* borrowed */
 	unsigned refs;
-	struct session_row row; /* what the database has or will have */
-	struct log *log;	/* owned */
-	struct list cursors;	/* struct cursor */
-	struct list queue;	/* struct turn: accepted, waiting */
-	struct turn *active;	/* owned; NULL: none */
-	unsigned stops;		/* stop events being written */
-	unsigned lookups;	/* submits waiting for the store's answer */
-	unsigned queued;	/* length of queue */
+	struct session_row row;	 /* what the database has or will have */
+	struct log *log;	 /* owned */
+	struct list cursors;	 /* struct cursor */
+	struct list queue;	 /* struct turn: accepted, waiting */
+	struct list permissions; /* struct permission: requests not yet decided */
+	json_t *rules;		 /* owned: remembered decisions, or NULL */
+	struct turn *active;	 /* owned; NULL: none */
+	unsigned stops;		 /* stop events being written */
+	unsigned lookups;	 /* submits waiting for the store's answer */
+	unsigned queued;	 /* length of queue */
 	struct map keys;    /* idempotency key -> struct turn_key of turns since it was loaded */
 	struct map writers; /* writer id -> itself, those known to have had a turn */
 	uint64_t announced; /* the end of the log that readers were told of */

@@ -237,6 +237,7 @@ void session_submit(
 	    .writer_id = r->writer_id,
 	    .client_id = r->client_id,
 	    .mode = r->mode,
+	    .overrides = r->overrides,
 	    .content = r->content,
 	    .content_len = r->content_len});
 	if (known_key(u))

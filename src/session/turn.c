@@ -1,9 +1,12 @@
 /*
  * One turn.
  *
- *   ACCEPTING --durable--> QUEUED --its turn--> READING --history--> ASKING
+ *   ACCEPTING --durable--> QUEUED --its turn--> READING --history--> ASKING <--+
+ *       |                    |                     |                   | calls |
+ *       |                    |                     |                   v       | all done
+ *       |                    |                     |                 CALLING --+
  *       |                    |                     |                   |
- *       |                    |                     |     done, error, cancelled,
+ *       |                    |                     |     done, error, cancelled, limit,
  *       v                    v                     v     interrupted, storage
  *     ENDING <---------------+---------------------+-------------------+
  *
@@ -27,17 +30,24 @@
 #include "model/ask.h"
 #include "model/server.h"
 #include "protocol/events.h"
+#include "protocol/message.h"
 #include "session/core.h"
+#include "session/permission.h"
 #include "session/prompt.h"
+#include "session/round.h"
+#include "session/rules.h"
 #include "session/session.h"
 #include "session/stop.h"
 #include "store/log.h"
+#include "store/permissions.h"
+#include "tools/tool.h"
 
 enum turn_state {
 	TURN_ACCEPTING, /* turn.queued is being written */
 	TURN_QUEUED,	/* accepted, waits for the turns before it */
 	TURN_READING,	/* the history is read */
 	TURN_ASKING,	/* the model answers */
+	TURN_CALLING,	/* the tools it called run (session/round.h) */
 	TURN_ENDING,	/* the stop event is being written */
 };
 
@@ -51,13 +61,33 @@ struct turn {
 	struct turn_names names; /* points into the above */
 	struct turn_read *read;	 /* READING: the store's answer is on its way */
 	struct model_ask *ask;	 /* ASKING */
-	struct buf history;	 /* from READING until the prompt is built */
-	struct buf answer;	 /* text so far, for the history */
+	struct round *round;	 /* CALLING */
+	struct round_rest
+	    *rest; /* ENDING: what a round that was given up still has to say; owned */
+	size_t rest_count;
+	struct turn_overrides overrides;
+	struct buf history; /* what was said before this turn */
+	struct buf tools;   /* the tools as the model was offered them last; empty: none */
+	struct buf answer;  /* text since the last message, for the history */
+	struct buf added;   /* messages this turn made, as the inside of a JSON array */
+	struct turn_message *messages; /* owned: the same, one by one, to be stored */
+	size_t message_count;
+	unsigned calls; /* tool calls so far */
+	unsigned *used; /* owned: how often each of tools[] was called; NULL: none was */
+	uint64_t prompt_tokens, completion_tokens; /* of the answers before this one */
+	bool has_usage;
+	char *model; /* owned: the one that was asked, NULL before */
 	uint64_t begun_us, first_us, deltas;
-	uint64_t start_seq;	       /* of turn.start, 0: not started */
-	uint64_t base_messages;	       /* messages of the session before this turn */
-	bool paused;		       /* the model waits for the log */
-	bool saved_user, saved_answer; /* messages given to the store */
+	uint64_t start_seq;	     /* of turn.start, 0: not started */
+	uint64_t base_messages;	     /* messages of the session before this turn */
+	bool paused;		     /* the model waits for the log */
+	bool saved_user, saved_rest; /* messages given to the store */
+};
+
+/* A message this turn made. */
+struct turn_message {
+	char *body; /* owned */
+	size_t len;
 };
 
 /* The history on its way; outlives a turn that ended meanwhile. */
@@ -67,11 +97,12 @@ struct turn_read {
 
 static void move(struct turn *t, enum turn_state to)
 {
-	static const bool allowed[5][5] = {
+	static const bool allowed[6][6] = {
 	    [TURN_ACCEPTING] = {[TURN_QUEUED] = true, [TURN_ENDING] = true},
 	    [TURN_QUEUED] = {[TURN_READING] = true, [TURN_ENDING] = true},
 	    [TURN_READING] = {[TURN_ASKING] = true, [TURN_ENDING] = true},
-	    [TURN_ASKING] = {[TURN_ENDING] = true},
+	    [TURN_ASKING] = {[TURN_CALLING] = true, [TURN_ENDING] = true},
+	    [TURN_CALLING] = {[TURN_ASKING] = true, [TURN_ENDING] = true},
 	};
 
 	assert(allowed[t->state][to]);
@@ -90,6 +121,7 @@ struct turn *turn_new(const struct turn_opts *opts)
 	t->mode = mem_strdup(opts->mode);
 	t->content = mem_strndup(opts->content, opts->content_len);
 	t->content_len = opts->content_len;
+	t->overrides = opts->overrides;
 	t->names = (struct turn_names){
 	    .turn_id = t->id, .writer_id = t->writer, .client_id = t->client, .mode = t->mode};
 	return t;
@@ -97,7 +129,7 @@ struct turn *turn_new(const struct turn_opts *opts)
 
 void turn_free(struct turn *t)
 {
-	assert(!t->ask && list_empty(&t->link));
+	assert(!t->ask && !t->round && list_empty(&t->link));
 	if (t->read)
 		t->read->turn = NULL;
 	free(t->writer);
@@ -106,6 +138,18 @@ void turn_free(struct turn *t)
 	free(t->content);
 	buf_finish(&t->answer);
 	buf_finish(&t->history);
+	buf_finish(&t->tools);
+	buf_finish(&t->added);
+	for (size_t i = 0; i < t->message_count; i++)
+		free(t->messages[i].body);
+	free(t->messages);
+	for (size_t i = 0; i < t->rest_count; i++) {
+		free(t->rest[i].payload);
+		free(t->rest[i].permission);
+	}
+	free(t->rest);
+	free(t->used);
+	free(t->model);
 	session_unref(t->session);
 	free(t);
 }
@@ -144,40 +188,73 @@ void turn_set_recorded(struct turn *t)
 
 /* --- messages --- */
 
-static void put_message(struct turn *t, const char *role, const char *text, size_t n)
+static void store_message(struct turn *t, const char *body, size_t n)
 {
-	struct session_row *row = &t->session->row;
-	struct buf body = {0};
+	struct session *s = t->session;
 
-	buf_addf(&body, "{\"role\":\"%s\",\"content\":", role);
-	json_put_str(&body, text, n);
-	buf_addc(&body, '}');
-	store_message_add(
-	    t->session->core->opts.store, row->num, ++row->message_count, body.p, body.len);
-	buf_finish(&body);
+	store_message_add(s->core->opts.store, s->row.num, ++s->row.message_count, body, n);
 }
 
 static void save_user(struct turn *t)
 {
+	struct buf body = {0};
+
 	if (t->saved_user)
 		return;
 	t->saved_user = true;
-	put_message(t, "user", t->content, t->content_len);
+	message_put_text(&body, "user", t->content, t->content_len);
+	store_message(t, body.p, body.len);
+	buf_finish(&body);
 }
 
-void turn_save_messages(struct turn *t)
+/* Keep a message: for the next prompt of this turn, and to be stored at its end. */
+static void add_message(void *data, struct buf *message)
 {
+	struct turn *t = data;
+
+	buf_adds(&t->added, t->added.len ? "," : "");
+	buf_add(&t->added, message->p, message->len);
+	t->messages = mem_realloc(t->messages, (t->message_count + 1) * sizeof *t->messages);
+	t->messages[t->message_count].len = message->len;
+	t->messages[t->message_count++].body = mem_strndup(message->p, message->len);
+}
+
+/* The words since the last message become one. */
+static void add_answer(struct turn *t)
+{
+	struct buf message = {0};
+
+	if (!t->answer.len)
+		return;
+	message_put_text(&message, "assistant", t->answer.p, t->answer.len);
+	add_message(t, &message);
+	buf_finish(&message);
+	buf_clear(&t->answer);
+}
+
+void turn_save_rest(struct turn *t)
+{
+	struct session *s = t->session;
+
+	for (size_t i = 0; i < t->rest_count; i++) {
+		struct buf payload = {.p = t->rest[i].payload, .len = strlen(t->rest[i].payload)};
+
+		session_append(s, t->rest[i].kind, &payload);
+		if (t->rest[i].permission)
+			store_permission_resolve(s->core->opts.store, s->row.num,
+			    t->rest[i].permission, "deny", "daemon", NULL, NULL);
+	}
 	/* A turn that never started leaves nothing in the history. */
 	if (!t->start_seq)
 		return;
 	save_user(t);
-	if (t->answer.len && !t->saved_answer) {
-		t->saved_answer = true;
-		put_message(t, "assistant", t->answer.p, t->answer.len);
-	}
+	add_answer(t);
+	for (size_t i = 0; i < t->message_count && !t->saved_rest; i++)
+		store_message(t, t->messages[i].body, t->messages[i].len);
+	t->saved_rest = true;
 }
 
-void turn_messages_lost(struct turn *t)
+void turn_rest_lost(struct turn *t)
 {
 	struct session *s = t->session;
 
@@ -185,7 +262,7 @@ void turn_messages_lost(struct turn *t)
 		return;
 	/* turn.start and the user's message were one transaction. */
 	t->saved_user = log_durable(s->log) >= t->start_seq;
-	t->saved_answer = false;
+	t->saved_rest = false;
 	s->row.message_count = t->base_messages + t->saved_user;
 }
 
@@ -213,6 +290,13 @@ static void stop_running(struct turn *t)
 	move(t, TURN_ENDING);
 	model_ask_cancel(t->ask);
 	t->ask = NULL;
+	if (!t->round)
+		return;
+	round_cancel(
+	    t->round, "ended: the turn was cancelled or interrupted", &t->rest, &t->rest_count);
+	round_put_messages(t->round, add_message, t);
+	round_free(t->round);
+	t->round = NULL;
 }
 
 static void end(struct turn *t, enum event_kind kind, struct buf *payload)
@@ -241,9 +325,10 @@ bool turn_end_early(struct turn *t, const char *code, const char *message)
 
 void turn_storage_failed(struct turn *t, int rc)
 {
+	permission_lost(t->session);
 	if (t->state == TURN_ENDING)
 		return;
-	turn_messages_lost(t);
+	turn_rest_lost(t);
 	if (t->start_seq > log_durable(t->session->log))
 		t->start_seq = 0;
 	core_notice(t->session->core, LOG_ERROR,
@@ -318,10 +403,14 @@ static bool on_ready(void *data, const char *model, uint64_t context_tokens, str
 		.history = t->history.p,
 		.history_len = t->history.len,
 		.content = t->content,
-		.content_len = t->content_len},
+		.content_len = t->content_len,
+		.added = t->added.p,
+		.added_len = t->added.len,
+		.tools_len = t->tools.len},
 	    &trimmed);
 
-	buf_finish(&t->history);
+	free(t->model);
+	t->model = mem_strdup(model);
 	begin(t, model);
 	if (rc != 0)
 		return false;
@@ -353,27 +442,138 @@ static void on_preflight_failed(void *data, const char *why)
 	core_notice(t->session->core, LOG_ERROR, "lmx preflight failed: %s", why);
 }
 
+static void ask(struct turn *t);
+
+static void fail(struct turn *t, const char *code, const char *message)
+{
+	struct buf payload = {0};
+
+	payload_put_error(&payload, &t->names, message, code);
+	end(t, EVENT_TURN_ERROR, &payload);
+}
+
+/* --- tools --- */
+
+static int64_t max_calls(const struct turn *t)
+{
+	return t->overrides.max_tool_calls
+		   ? t->overrides.max_tool_calls
+		   : config_int(t->session->core->opts.config, "agent.maxToolCalls");
+}
+
+/* "the limit of 30 tool calls …: 12 x read_file, 18 x run_command" */
+static void stop_at_limit(struct turn *t)
+{
+	struct buf text = {0};
+	bool first = true;
+
+	buf_addf(&text,
+	    "the limit of %lld tool calls in one turn was reached (agent.maxToolCalls):",
+	    (long long)max_calls(t));
+	for (size_t i = 0; tools[i] && t->used; i++) {
+		if (!t->used[i])
+			continue;
+		buf_addf(&text, "%s %u x %s", first ? "" : ",", t->used[i], tools[i]->name);
+		first = false;
+	}
+	buf_adds(&text, "; say \"go on\" to let it continue");
+	fail(t, TURN_ERROR_TOOL_LIMIT, buf_cstr(&text));
+	buf_finish(&text);
+}
+
+static void count_call(struct turn *t, const char *name)
+{
+	size_t count = 0;
+
+	while (tools[count])
+		count++;
+	if (!t->used)
+		t->used = mem_zalloc(count, sizeof *t->used);
+	t->calls++;
+	for (size_t i = 0; i < count; i++)
+		t->used[i] += strcmp(tools[i]->name, name) == 0;
+}
+
+static void on_round_done(void *data)
+{
+	struct turn *t = data;
+	struct round *round = t->round;
+
+	t->round = NULL;
+	round_put_messages(round, add_message, t);
+	round_free(round);
+	if (t->calls >= max_calls(t)) {
+		stop_at_limit(t);
+		return;
+	}
+	ask(t);
+}
+
+static void start_round(struct turn *t, const struct model_result *result)
+{
+	size_t left = (size_t)(max_calls(t) - t->calls),
+	       count = result->call_count < left ? result->call_count : left;
+
+	move(t, TURN_CALLING);
+	for (size_t i = 0; i < count; i++)
+		count_call(t, result->calls[i].name);
+	t->round = round_start(&(struct round_opts){.session = t->session,
+	    .names = &t->names,
+	    .overrides = &t->overrides,
+	    .calls = result->calls,
+	    .count = count,
+	    .text = t->answer.p,
+	    .text_len = t->answer.len,
+	    .on_done = on_round_done,
+	    .data = t});
+	buf_clear(&t->answer);
+}
+
+static bool want_tool(void *data, const struct tool *tool)
+{
+	const struct turn *t = data;
+
+	return !rules_never(t->session->core->opts.config, t->mode, &t->overrides, tool);
+}
+
+/* Some models refuse a question that offers tools: asked again without, and remembered. */
+static bool refuses_tools(const struct turn *t, const struct model_result *result)
+{
+	return t->tools.len && !t->deltas && t->model &&
+	       strcmp(result->code, TURN_ERROR_MODEL) == 0 && strstr(result->message, "tool") &&
+	       strstr(result->message, "support");
+}
+
+/* --- the end of an answer --- */
+
 static void on_answered(void *data, const struct model_result *result)
 {
 	struct turn *t = data;
 	uint64_t now = clock_mono_us();
-	struct turn_stats stats = {
-	    .tokens = result->has_usage ? result->completion_tokens : t->deltas,
-	    .prompt_tokens = result->prompt_tokens,
-	    .completion_tokens = result->has_usage ? result->completion_tokens : t->deltas,
+	struct turn_stats stats = {.tool_calls = t->calls,
 	    .elapsed_ms = (now - t->begun_us) / 1000,
 	    .first_token_ms = t->first_us ? (t->first_us - t->begun_us) / 1000 : 0};
 	struct buf payload = {0};
 
 	t->ask = NULL;
-	if (result->code) {
-		payload_put_error(&payload, &t->names, result->message, result->code);
-		end(t, EVENT_TURN_ERROR, &payload);
+	t->has_usage |= result->has_usage;
+	t->prompt_tokens += result->prompt_tokens;
+	t->completion_tokens += result->completion_tokens;
+	if (result->code && refuses_tools(t, result)) {
+		core_note_no_tools(t->session->core, t->model);
+		put_progress(
+		    t, "lmx.no_tools", "this model takes no tools: asked again without them");
+		ask(t);
+	} else if (result->code) {
+		fail(t, result->code, result->message);
+	} else if (result->call_count && !t->tools.len) {
+		fail(t, TURN_ERROR_MODEL, "the model called a tool, and none was offered to it");
 	} else if (result->call_count) {
-		payload_put_error(&payload, &t->names,
-		    "the model called a tool, and none was offered to it", TURN_ERROR_MODEL);
-		end(t, EVENT_TURN_ERROR, &payload);
+		start_round(t, result);
 	} else {
+		stats.completion_tokens = t->has_usage ? t->completion_tokens : t->deltas;
+		stats.tokens = stats.completion_tokens;
+		stats.prompt_tokens = t->prompt_tokens;
 		payload_put_done(&payload, &t->names, result->finish_reason, &stats);
 		end(t, EVENT_TURN_DONE, &payload);
 	}
@@ -385,10 +585,15 @@ static void ask(struct turn *t)
 	const struct config *config = s->core->opts.config;
 	const char *model = s->row.model[0] ? s->row.model : config_text(config, "model.default");
 
-	move(t, TURN_ASKING);
+	if (t->state != TURN_ASKING)
+		move(t, TURN_ASKING);
+	buf_clear(&t->tools);
+	if (!core_lacks_tools(s->core, t->model ? t->model : model))
+		tool_put_all(&t->tools, want_tool, t);
 	t->ask = model_ask_start(s->core->opts.loop,
 	    &(struct model_ask_opts){.server = s->core->server,
 		.model = model,
+		.tools = t->tools.len ? buf_cstr(&t->tools) : NULL,
 		.max_tokens = (uint64_t)config_int(config, "model.maxTokens"),
 		.first_token_ms = (uint64_t)config_int(config, "model.firstTokenTimeoutMs"),
 		.idle_ms = (uint64_t)config_int(config, "model.idleTimeoutMs"),

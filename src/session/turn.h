@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "protocol/payload.h"
+#include "protocol/requests.h"
 
 struct session;
 struct turn;
@@ -20,6 +21,7 @@ struct turn_opts {
 	struct session *session; /* borrowed; the turn takes a reference */
 	const char *writer_id, *client_id, *mode, *content;
 	size_t content_len;
+	struct turn_overrides overrides;
 };
 
 /* A turn with a fresh id, not in any queue. Strings are copied. */
@@ -53,10 +55,14 @@ void turn_storage_failed(struct turn *t, int rc);
 /* The log's end moved: the model may be read on. */
 void turn_log_moved(struct turn *t);
 
-/* The messages the turn leaves in the history, added to the store's next batch. */
-void turn_save_messages(struct turn *t);
+/*
+ * All that goes before the turn's stop event and with it: the ends of tool calls and
+ * permission requests that were given up, the messages it leaves in the history. Added to the
+ * store's next batch.
+ */
+void turn_save_rest(struct turn *t);
 
-/* Those messages were lost with a batch and will be saved again. */
-void turn_messages_lost(struct turn *t);
+/* That batch was lost: it will be saved again. */
+void turn_rest_lost(struct turn *t);
 
 #endif

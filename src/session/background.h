@@ -1,0 +1,65 @@
+#ifndef SESSION_BACKGROUND_H
+#define SESSION_BACKGROUND_H
+
+/*
+ * Processes that outlive the call that started them: a bounded number, each
+ * with a bounded ring of what it wrote, its story told as events of its session.
+ * They run in the same sandbox as a command and end with the daemon. Loop thread only.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "protocol/errors.h"
+
+struct background;
+struct buf;
+struct core;
+struct request_background;
+struct session;
+
+enum {
+	BACKGROUND_MAX_ENDED = 50, /* remembered after their end; then the oldest is forgotten */
+	/* Read from one process in BACKGROUND_PAUSE_MS; then it waits, as one that floods must not
+	   cost the others the loop. */
+	BACKGROUND_BURST = 1024 * 1024,
+	BACKGROUND_PAUSE_MS = 250,
+	BACKGROUND_MAX_CHUNKS = 1000, /* in one answer of background_put_output */
+};
+
+struct background *background_new(struct core *core);
+void background_free(struct background *b);
+
+/* End all of the session's (it is deleted), or with NULL all there are (the daemon stops). */
+void background_end(struct background *b, const struct session *s);
+
+/*
+ * Start request's command in the session. API_OK and *ret_id (borrowed, the process's);
+ * API_CONFLICT when too many run, API_INVALID_REQUEST without a workspace; why gets a sentence.
+ */
+enum api_error background_start(struct background *b, struct session *s,
+    const struct request_background *request, const char **ret_id, char *why, size_t size);
+
+/* Append the process as JSON; false when there is none of that id (in session_id, when given). */
+bool background_put(
+    const struct background *b, const char *id, const char *session_id, struct buf *out);
+
+/* Append the processes of the session (NULL: of all) as the inside of a JSON array. */
+void background_put_list(const struct background *b, const char *session_id, struct buf *out);
+
+/* Append {"process":…,"chunks":[…],"nextSeq":…,"hasMore":…}; stream "stdout", "stderr" or "both".
+ */
+bool background_put_output(const struct background *b, const char *id, const char *session_id,
+    uint64_t after, uint64_t limit, const char *stream, struct buf *out);
+
+/* Send SIGTERM, SIGINT or SIGKILL (their numbers). False: there is none; *ret_killed: it ran. */
+bool background_kill(
+    struct background *b, const char *id, const char *session_id, int signum, bool *ret_killed);
+
+/* Carry out one of the bg_* tools for the session; the text for the model is appended to out. True:
+ * ok. */
+bool background_tool(
+    struct background *b, struct session *s, const char *name, const json_t *args, struct buf *out);
+
+#endif

@@ -1,0 +1,589 @@
+/* The tool calls of one answer. */
+#include "session/round.h"
+
+#include <assert.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "base/ids.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "model/ask.h"
+#include "protocol/events.h"
+#include "protocol/message.h"
+#include "protocol/payload.h"
+#include "session/background.h"
+#include "session/core.h"
+#include "session/permission.h"
+#include "session/rules.h"
+#include "session/session.h"
+#include "store/log.h"
+#include "tools/pool.h"
+#include "tools/schema.h"
+#include "tools/tool.h"
+
+enum call_state {
+	CALL_WAITING, /* for the calls before it */
+	CALL_SHOWING, /* the preview is being made */
+	CALL_ASKING,  /* a person decides */
+	CALL_RUNNING,
+	CALL_DONE,
+};
+
+struct call {
+	struct round *round;
+	enum call_state state;
+	char *id, *name, *args_text; /* owned */
+	json_t *args;		     /* owned; NULL: they are no JSON object */
+	const struct tool *tool;     /* NULL: there is none of that name */
+	struct pool_call *pool;	     /* SHOWING and RUNNING: in the tool host */
+	struct permission *permission;
+	char shown[TOOL_STATE_SIZE]; /* the file's state a person was shown, "" none */
+	bool outside;		     /* a decision named a path outside the workspace */
+	unsigned asks;
+	uint64_t start_seq, end_seq; /* of tool.start and tool.end, 0: not appended */
+	uint64_t begun_us;
+	struct buf result; /* once DONE */
+};
+
+struct round {
+	struct round_opts opts; /* calls and text are copied */
+	struct call *calls;	/* owned */
+	size_t count;
+	struct buf text;
+	char *workspace; /* owned; "" when the session has none */
+	uv_idle_t later; /* begins, and tells of the end, from the loop; carries the free */
+	bool done, stepping;
+};
+
+static void step(struct round *r);
+
+/* --- the end of a call --- */
+
+struct outcome {
+	const char *text;
+	bool ok, truncated, has_exit;
+	int exit_code;
+};
+
+static void end_call(struct call *c, const struct outcome *o)
+{
+	struct round *r = c->round;
+	struct buf payload = {0};
+
+	assert(c->state != CALL_DONE);
+	c->state = CALL_DONE;
+	buf_adds(&c->result, o->text);
+	payload_put_tool_end(&payload, r->opts.names->turn_id,
+	    &(struct tool_end){.name = c->name,
+		.call_id = c->id,
+		.result = o->text,
+		.ok = o->ok,
+		.truncated = o->truncated,
+		.has_exit = o->has_exit,
+		.exit_code = o->exit_code,
+		.elapsed_ms = (clock_mono_us() - c->begun_us) / 1000});
+	c->end_seq = session_append(r->opts.session, EVENT_TOOL_END, &payload);
+	buf_finish(&payload);
+	step(r);
+}
+
+static void fail_call(struct call *c, const char *text)
+{
+	end_call(c, &(struct outcome){.text = text});
+}
+
+/* --- running it --- */
+
+static void on_ran(void *data, const struct tool_answer *a);
+static void ask(struct call *c, const char *preview);
+static void show(struct call *c);
+
+static void start_in_host(
+    struct call *c, enum tool_step what, void (*done)(void *, const struct tool_answer *))
+{
+	struct session *s = c->round->opts.session;
+	const struct config *config = s->core->opts.config;
+	struct buf path = {0};
+	bool outside = rules_outside(c->tool, c->args, c->round->workspace, &path);
+	/* A preview only reads, to show what would be done there. */
+	bool may = outside && (c->outside || what == STEP_PREVIEW);
+
+	c->pool = pool_start(s->core->pool,
+	    &(struct pool_call_opts){
+		.request = {.step = what,
+		    .tool = c->name,
+		    .workspace = c->round->workspace,
+		    .session = s->row.id,
+		    .call = c->id,
+		    .hidden = s->core->opts.home,
+		    .artifacts = s->core->opts.artifacts,
+		    .outside = may ? buf_cstr(&path) : NULL,
+		    .outside_write = may && c->outside && what == STEP_RUN &&
+				     (c->tool->kind == TOOL_EDIT || c->tool->kind == TOOL_DELETE),
+		    .expect = c->shown[0] ? c->shown : NULL,
+		    .network =
+			c->tool->kind == TOOL_COMMAND && config_bool(config, "tools.network"),
+		    .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
+		    .timeout_ms = c->tool->kind == TOOL_COMMAND
+				      ? (uint64_t)json_int(c->args, "timeoutMs", 0)
+				      : 0,
+		    .args = c->args},
+		.owner = s,
+		.on_done = done,
+		.data = c});
+	buf_finish(&path);
+}
+
+static void run(struct call *c)
+{
+	struct session *s = c->round->opts.session;
+	struct buf text = {0};
+	bool ok;
+
+	c->state = CALL_RUNNING;
+	if (c->tool->run || c->tool->kind == TOOL_COMMAND) {
+		start_in_host(c, STEP_RUN, on_ran);
+		return;
+	}
+	/* bg_*: the process outlives the call. */
+	ok = background_tool(s->core->background, s, c->name, c->args, &text);
+	end_call(c, &(struct outcome){.text = buf_cstr(&text), .ok = ok});
+	buf_finish(&text);
+}
+
+static void note_artifacts(struct session *s, const struct tool_answer *a)
+{
+	/* One line when we come upon it, not one for each call after. */
+	if ((a->dir_existed || a->truncated) && core_note_artifacts(s->core, s->row.id) &&
+	    a->dir_existed)
+		core_notice(s->core, LOG_WARN, "session dir already exists, skipping mkdir");
+}
+
+static void on_ran(void *data, const struct tool_answer *a)
+{
+	struct call *c = data;
+	struct session *s = c->round->opts.session;
+
+	c->pool = NULL;
+	/* The file is not what the person saw: show it as it is now and ask again. */
+	if (a->changed && c->shown[0] && c->asks < ROUND_MAX_ASKS) {
+		show(c);
+		return;
+	}
+	note_artifacts(s, a);
+	end_call(c, &(struct outcome){.text = a->text,
+			.ok = a->ok,
+			.truncated = a->truncated,
+			.has_exit = a->has_exit,
+			.exit_code = a->exit_code});
+}
+
+/* --- showing and asking --- */
+
+static void on_decided(
+    void *data, bool allow, const char *by, const char *reason, const char *answer)
+{
+	struct call *c = data;
+	char text[400];
+
+	c->permission = NULL;
+	if (allow && c->tool->kind == TOOL_QUESTION) {
+		end_call(
+		    c, &(struct outcome){
+			   .text = answer[0] ? answer : "(the person gave no answer)", .ok = true});
+	} else if (allow) {
+		struct buf path = {0};
+
+		c->outside = rules_outside(c->tool, c->args, c->round->workspace, &path);
+		buf_finish(&path);
+		run(c);
+	} else if (strcmp(reason, "timeout") == 0) {
+		fail_call(c, "denied: nobody answered in time. Go on without it, or say what you "
+			     "would need");
+	} else {
+		snprintf(text, sizeof text,
+		    "denied by the person (%.200s): do not try it again unless asked to", by);
+		fail_call(
+		    c, c->tool->kind == TOOL_QUESTION ? "the person declined to answer" : text);
+	}
+}
+
+static void ask(struct call *c, const char *preview)
+{
+	struct session *s = c->round->opts.session;
+	struct buf args = {0}, match = {0};
+	bool can = rules_match(c->tool, c->args, c->round->workspace, &match);
+
+	c->state = CALL_ASKING;
+	c->asks++;
+	json_put(&args, c->args);
+	c->permission = permission_ask(&(struct permission_opts){.session = s,
+	    .turn_id = c->round->opts.names->turn_id,
+	    .tool = c->name,
+	    .args = buf_cstr(&args),
+	    .preview = preview,
+	    .match = can ? buf_cstr(&match) : NULL,
+	    .on_decided = on_decided,
+	    .data = c});
+	buf_finish(&args);
+	buf_finish(&match);
+}
+
+static void on_shown(void *data, const struct tool_answer *a)
+{
+	struct call *c = data;
+	struct buf preview = {0}, path = {0};
+
+	c->pool = NULL;
+	/* What cannot be done need not be asked: the model hears why. */
+	if (!a->ok) {
+		fail_call(c, a->text);
+		return;
+	}
+	snprintf(c->shown, sizeof c->shown, "%s", a->state);
+	if (rules_outside(c->tool, c->args, c->round->workspace, &path))
+		buf_addf(&preview, "OUTSIDE THE WORKSPACE: %s\n", buf_cstr(&path));
+	buf_adds(&preview, a->text);
+	ask(c, buf_cstr(&preview));
+	buf_finish(&preview);
+	buf_finish(&path);
+}
+
+/* A preview from the arguments alone. */
+static void describe(struct call *c, struct buf *out)
+{
+	const char *workspace = c->round->workspace;
+	struct buf path = {0};
+	const json_t *option;
+	size_t i;
+
+	switch (c->tool->kind) {
+	case TOOL_QUESTION:
+		buf_adds(out, json_cstr(c->args, "question", ""));
+		json_array_foreach (json_object_get(c->args, "options"), i, option)
+			buf_addf(out, "\n  %zu. %s", i + 1, json_string_value(option));
+		break;
+	case TOOL_COMMAND:
+	case TOOL_BACKGROUND:
+		if (json_object_get(c->args, "command")) {
+			bool outside = rules_outside(c->tool, c->args, workspace, &path);
+
+			buf_addf(out, "$ %s\n(in %s", json_cstr(c->args, "command", ""),
+			    outside ? buf_cstr(&path) : workspace);
+			if (!outside && path.len && strcmp(buf_cstr(&path), ".") != 0)
+				buf_addf(out, "/%s", buf_cstr(&path));
+			buf_adds(
+			    out, c->tool->kind == TOOL_BACKGROUND ? ", in the background)" : ")");
+		} else {
+			buf_addf(out, "%s %s", c->name, json_cstr(c->args, "processId", ""));
+		}
+		break;
+	case TOOL_READ:
+	case TOOL_EDIT:
+	case TOOL_DELETE:
+		if (rules_outside(c->tool, c->args, workspace, &path))
+			buf_addf(out, "OUTSIDE THE WORKSPACE: %s %s", c->name, buf_cstr(&path));
+		else
+			buf_addf(out, "%s %s", c->name, c->args_text);
+		break;
+	}
+	buf_finish(&path);
+}
+
+static void show(struct call *c)
+{
+	struct buf preview = {0};
+
+	if (c->tool->preview) {
+		c->state = CALL_SHOWING;
+		c->shown[0] = '\0';
+		start_in_host(c, STEP_PREVIEW, on_shown);
+		return;
+	}
+	describe(c, &preview);
+	ask(c, buf_cstr(&preview));
+	buf_finish(&preview);
+}
+
+/* --- the beginning of a call --- */
+
+static void say_unknown(struct call *c)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "there is no tool \"%.100s\"; there are", c->name);
+	for (size_t i = 0; tools[i]; i++)
+		buf_addf(&text, "%s %s", i ? "," : "", tools[i]->name);
+	fail_call(c, buf_cstr(&text));
+	buf_finish(&text);
+}
+
+/* The call's arguments are good, or it ends with what is wrong with them. */
+static bool check(struct call *c)
+{
+	struct err err = {0};
+	char text[600];
+
+	if (!c->tool) {
+		say_unknown(c);
+		return false;
+	}
+	if (!c->args) {
+		snprintf(text, sizeof text,
+		    "the arguments of %s are not one JSON object: send them again", c->name);
+		fail_call(c, text);
+		return false;
+	}
+	if (schema_check(c->tool->schema, c->args, &err) != 0) {
+		snprintf(text, sizeof text, "%s: %s", c->name, err.text);
+		fail_call(c, text);
+		return false;
+	}
+	if (!c->round->workspace[0] && c->tool->kind != TOOL_QUESTION) {
+		fail_call(c, "this session has no workspace");
+		return false;
+	}
+	if (strcmp(c->round->workspace, "/") == 0) {
+		fail_call(c, "the workspace is the whole system: make a session in a directory of "
+			     "the project");
+		return false;
+	}
+	return true;
+}
+
+static void begin_call(struct call *c)
+{
+	const struct round_opts *o = &c->round->opts;
+	struct buf payload = {0};
+	char why[400];
+
+	c->begun_us = clock_mono_us();
+	payload_put_tool_start(&payload, o->names->turn_id, c->name, c->id, c->args_text);
+	c->start_seq = session_append(o->session, EVENT_TOOL_START, &payload);
+	o->session->row.tool_calls++;
+	buf_finish(&payload);
+	/* Any state but WAITING: it has begun. */
+	c->state = CALL_SHOWING;
+	if (!check(c))
+		return;
+	switch (rules_decide(&(struct rules_question){.config = o->session->core->opts.config,
+				 .mode = o->names->mode,
+				 .overrides = o->overrides,
+				 .tool = c->tool,
+				 .args = c->args,
+				 .workspace = c->round->workspace,
+				 .remembered = o->session->rules},
+	    why, sizeof why)) {
+	case RULES_ALLOW:
+		c->outside = o->overrides->allow_all;
+		run(c);
+		break;
+	case RULES_ASK:
+		show(c);
+		break;
+	case RULES_DENY:
+		fail_call(c, why);
+		break;
+	}
+}
+
+/* --- the round --- */
+
+static bool is_read(const struct call *c)
+{
+	return !c->tool || c->tool->kind == TOOL_READ;
+}
+
+/* May call i begin: all before it are done, or it and all that go on only read. */
+static bool may_begin(const struct round *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (r->calls[k].state != CALL_DONE &&
+		    !(is_read(&r->calls[i]) && is_read(&r->calls[k])))
+			return false;
+	return true;
+}
+
+static void on_later_done(uv_idle_t *idle)
+{
+	struct round *r = idle->data;
+
+	uv_idle_stop(idle);
+	r->opts.on_done(r->opts.data);
+}
+
+/* Begin what may begin; when all are done, say so. */
+static void step(struct round *r)
+{
+	bool all = true;
+
+	/* A call that ends at once comes back here: the loop below goes on by itself. */
+	if (r->stepping)
+		return;
+	r->stepping = true;
+	for (size_t i = 0; i < r->count && !r->done; i++) {
+		if (r->calls[i].state == CALL_WAITING && may_begin(r, i))
+			begin_call(&r->calls[i]);
+		all &= r->calls[i].state == CALL_DONE;
+	}
+	r->stepping = false;
+	if (!all || r->done)
+		return;
+	r->done = true;
+	uv_idle_start(&r->later, on_later_done);
+}
+
+static void on_later_begin(uv_idle_t *idle)
+{
+	uv_idle_stop(idle);
+	step(idle->data);
+}
+
+static char *workspace_of(const struct session *s)
+{
+	json_t *metadata = NULL;
+	char *path;
+
+	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
+	path = mem_strdup(json_cstr(metadata, "workspace", ""));
+	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
+		path[n - 1] = '\0';
+	json_decref(metadata);
+	return path;
+}
+
+static void init_call(struct call *c, struct round *r, const struct model_tool_call *m)
+{
+	char id[48];
+
+	c->round = r;
+	c->name = mem_strdup(m->name ? m->name : "");
+	/* Ids of models are repeated, empty, or hostile: ours names the artifact. */
+	ids_make("call_", 12, id, sizeof id);
+	c->id = mem_strdup(id);
+	c->args_text = mem_strdup(m->arguments && m->arguments[0] ? m->arguments : "{}");
+	c->tool = tool_find(c->name);
+	if (json_parse(c->args_text, strlen(c->args_text), &c->args, NULL) != 0 ||
+	    !json_is_object(c->args)) {
+		json_decref(c->args);
+		c->args = NULL;
+	}
+}
+
+struct round *round_start(const struct round_opts *o)
+{
+	struct round *r = mem_zalloc(1, sizeof *r);
+
+	r->opts = *o;
+	r->count = o->count;
+	r->calls = mem_zalloc(o->count, sizeof *r->calls);
+	buf_add(&r->text, o->text, o->text_len);
+	r->workspace = workspace_of(o->session);
+	for (size_t i = 0; i < o->count; i++)
+		init_call(&r->calls[i], r, &o->calls[i]);
+	uv_idle_init(o->session->core->opts.loop, &r->later);
+	r->later.data = r;
+	uv_idle_start(&r->later, on_later_begin);
+	return r;
+}
+
+static void give_up(struct call *c, const char *why, struct round_rest *rest, size_t *count)
+{
+	struct round *r = c->round;
+	uint64_t last = log_last(r->opts.session->log);
+	struct buf payload = {0};
+	char id[32];
+
+	pool_cancel(c->pool);
+	c->pool = NULL;
+	if (c->permission && permission_drop(c->permission, id)) {
+		payload_put_permission_resolved(
+		    &payload, r->opts.names->turn_id, id, "deny", "daemon", "cancelled");
+		rest[(*count)++] = (struct round_rest){
+		    EVENT_PERMISSION_RESOLVED, buf_steal(&payload), mem_strdup(id)};
+	}
+	c->permission = NULL;
+	if (c->state != CALL_DONE) {
+		buf_clear(&c->result);
+		buf_adds(&c->result, why);
+	}
+	c->state = CALL_DONE;
+	/* An event past the log's end was lost: a start that nobody saw needs no end, an end that
+	 * nobody saw must be said again. */
+	if (!c->start_seq || c->start_seq > last || (c->end_seq && c->end_seq <= last))
+		return;
+	payload_put_tool_end(&payload, r->opts.names->turn_id,
+	    &(struct tool_end){.name = c->name,
+		.call_id = c->id,
+		.result = buf_cstr(&c->result),
+		.elapsed_ms = (clock_mono_us() - c->begun_us) / 1000});
+	rest[(*count)++] = (struct round_rest){EVENT_TOOL_END, buf_steal(&payload), NULL};
+}
+
+void round_cancel(struct round *r, const char *why, struct round_rest **ret_rest, size_t *ret_count)
+{
+	r->done = true;
+	uv_idle_stop(&r->later);
+	*ret_rest = mem_zalloc(2 * r->count, sizeof **ret_rest);
+	*ret_count = 0;
+	for (size_t i = 0; i < r->count; i++)
+		give_up(&r->calls[i], why, *ret_rest, ret_count);
+}
+
+void round_put_messages(
+    const struct round *r, void (*put)(void *data, struct buf *message), void *data)
+{
+	struct message_call *calls = mem_zalloc(r->count, sizeof *calls);
+	struct buf message = {0};
+
+	for (size_t i = 0; i < r->count; i++)
+		calls[i] = (struct message_call){r->calls[i].id, r->calls[i].name,
+		    /* What was no JSON would be refused when it is sent back. */
+		    r->calls[i].args ? r->calls[i].args_text : "{}"};
+	message_put_calls(&message, r->text.p, r->text.len, calls, r->count);
+	put(data, &message);
+	for (size_t i = 0; i < r->count; i++) {
+		buf_clear(&message);
+		message_put_result(
+		    &message, r->calls[i].id, r->calls[i].result.p, r->calls[i].result.len);
+		put(data, &message);
+	}
+	buf_finish(&message);
+	free(calls);
+}
+
+const char *round_tool(const struct round *r, size_t i)
+{
+	return i < r->count ? r->calls[i].name : NULL;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+	struct round *r = handle->data;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct call *c = &r->calls[i];
+
+		free(c->id);
+		free(c->name);
+		free(c->args_text);
+		json_decref(c->args);
+		buf_finish(&c->result);
+	}
+	free(r->calls);
+	free(r->workspace);
+	buf_finish(&r->text);
+	free(r);
+}
+
+void round_free(struct round *r)
+{
+	if (!r)
+		return;
+	assert(r->done);
+	uv_close((uv_handle_t *)&r->later, on_closed);
+}

@@ -1,0 +1,161 @@
+/* What may run. */
+#include "session/rules.h"
+
+#include <stdarg.h>
+
+#include "base/buf.h"
+#include "base/config.h"
+#include "base/json.h"
+#include "tools/tool.h"
+#include "tools/workspace.h"
+
+static bool changes(const struct tool *tool)
+{
+	switch (tool->kind) {
+	case TOOL_EDIT:
+	case TOOL_DELETE:
+	case TOOL_COMMAND:
+	case TOOL_BACKGROUND:
+		return true;
+	case TOOL_READ:
+	case TOOL_QUESTION:
+		return false;
+	}
+	return true;
+}
+
+static bool mode_only_looks(const char *mode)
+{
+	return strcmp(mode, "plan") == 0 || strcmp(mode, "review") == 0 ||
+	       strcmp(mode, "research") == 0;
+}
+
+/* "allow", "ask" or "deny". Borrowed. */
+static const char *setting(const struct config *config, const struct tool *tool)
+{
+	char key[80];
+
+	snprintf(key, sizeof key, "permissions.%s", tool->name);
+	return config_text(config, key);
+}
+
+bool rules_outside(
+    const struct tool *tool, const json_t *args, const char *workspace, struct buf *ret_path)
+{
+	const char *path = tool->path_arg ? json_cstr(args, tool->path_arg, NULL) : NULL;
+
+	return path && !workspace_plain(workspace, path, ret_path);
+}
+
+bool rules_match(
+    const struct tool *tool, const json_t *args, const char *workspace, struct buf *out)
+{
+	struct buf path = {0};
+	bool outside = rules_outside(tool, args, workspace, &path);
+
+	buf_finish(&path);
+	if (outside || tool->kind == TOOL_QUESTION)
+		return false;
+	/* A command is remembered as this very text in this very place. */
+	if (tool->kind == TOOL_COMMAND || strcmp(tool->name, "bg_start") == 0) {
+		buf_addc(out, '[');
+		json_put_cstr(out, json_cstr(args, "command", ""));
+		buf_addc(out, ',');
+		json_put_cstr(out, json_cstr(args, "cwd", "."));
+		buf_addc(out, ']');
+	}
+	return true;
+}
+
+static const char *remembered(const struct rules_question *q)
+{
+	struct buf match = {0};
+	const char *decision = NULL;
+	const json_t *rule;
+	size_t i;
+
+	if (!q->remembered || !rules_match(q->tool, q->args, q->workspace, &match))
+		goto out;
+	json_array_foreach (q->remembered, i, rule) {
+		if (strcmp(json_cstr(rule, "tool", ""), q->tool->name) == 0 &&
+		    strcmp(json_cstr(rule, "match", ""), buf_cstr(&match)) == 0)
+			decision = json_cstr(rule, "decision", NULL);
+	}
+out:
+	buf_finish(&match);
+	return decision;
+}
+
+static enum rules_verdict deny(char *why, size_t size, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static enum rules_verdict deny(char *why, size_t size, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, size, fmt, ap);
+	va_end(ap);
+	return RULES_DENY;
+}
+
+bool rules_never(const struct config *config, const char *mode,
+    const struct turn_overrides *overrides, const struct tool *tool)
+{
+	return (mode_only_looks(mode) && changes(tool)) ||
+	       strcmp(setting(config, tool), "deny") == 0 ||
+	       (tool->kind == TOOL_QUESTION && overrides->non_interactive);
+}
+
+/* What the settings alone say of it, without asking anybody. */
+static bool allowed(const struct rules_question *q, bool outside)
+{
+	if (q->tool->kind == TOOL_QUESTION)
+		return false;
+	if (q->overrides->allow_all)
+		return true;
+	/* Outside the workspace only a decision that saw the path counts. */
+	if (outside)
+		return false;
+	return strcmp(setting(q->config, q->tool), "allow") == 0 ||
+	       (q->overrides->allow_edits && q->tool->kind == TOOL_EDIT);
+}
+
+enum rules_verdict rules_decide(const struct rules_question *q, char *why, size_t size)
+{
+	const char *name = q->tool->name, *decision;
+	struct buf path = {0};
+	bool outside;
+
+	why[0] = '\0';
+	if (mode_only_looks(q->mode) && changes(q->tool))
+		return deny(why, size,
+		    "%s was not run: in mode %s nothing is changed and nothing is run", name,
+		    q->mode);
+	if (strcmp(setting(q->config, q->tool), "deny") == 0)
+		return deny(
+		    why, size, "%s was not run: the setting permissions.%s denies it", name, name);
+	outside = rules_outside(q->tool, q->args, q->workspace, &path);
+	buf_finish(&path);
+	decision = remembered(q);
+	if (decision && strcmp(decision, "deny") == 0)
+		return deny(
+		    why, size, "%s was not run: the person denied it for this session", name);
+	if (decision || allowed(q, outside))
+		return RULES_ALLOW;
+	if (!q->overrides->non_interactive)
+		return RULES_ASK;
+	if (q->tool->kind == TOOL_QUESTION)
+		return deny(why, size,
+		    "%s was not asked: nobody is there to answer (--non-interactive)", name);
+	if (outside)
+		return deny(why, size,
+		    "%s was not run: it names a path outside the workspace and nobody is there to "
+		    "allow that (--non-interactive); start in a directory that holds it, or use "
+		    "--dangerous",
+		    name);
+	return deny(why, size,
+	    "%s was not run: nobody is there to ask (--non-interactive); `opta config set "
+	    "permissions.%s allow` would allow it",
+	    name, name);
+}

@@ -1,0 +1,50 @@
+#ifndef SESSION_RULES_H
+#define SESSION_RULES_H
+
+/*
+ * May a tool call run, must a person be asked, or is it refused: decided from
+ * the mode, the settings, what was remembered and where its path lies. A shell
+ * command is never read to find out whether it is harmless; the sandbox is the boundary. Pure.
+ */
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "protocol/requests.h"
+
+struct buf;
+struct config;
+struct tool;
+
+enum rules_verdict { RULES_ALLOW, RULES_ASK, RULES_DENY };
+
+struct rules_question {
+	const struct config *config;
+	const char *mode;
+	const struct turn_overrides *overrides;
+	const struct tool *tool;
+	const json_t *args;
+	const char *workspace;
+	const json_t
+	    *remembered; /* the session's rules: array of {tool, match, decision}; may be NULL */
+};
+
+/* The verdict; for RULES_DENY a sentence for the model (and whoever reads along) in why. */
+enum rules_verdict rules_decide(const struct rules_question *q, char *why, size_t size);
+
+/* Will it always be denied, so that the model is better not told of it? */
+bool rules_never(const struct config *config, const char *mode,
+    const struct turn_overrides *overrides, const struct tool *tool);
+
+/* Is the path it names (tool->path_arg) outside the workspace? Then *ret_path gets it, made plain.
+ */
+bool rules_outside(
+    const struct tool *tool, const json_t *args, const char *workspace, struct buf *ret_path);
+
+/* What a remembered decision for this call would hold for, appended to out; false: for nothing (a
+ * path outside, a question), so it cannot be remembered. */
+bool rules_match(
+    const struct tool *tool, const json_t *args, const char *workspace, struct buf *out);
+
+#endif

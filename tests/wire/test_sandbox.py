@@ -1,0 +1,284 @@
+"""What a tool cannot do, each seen refused. `./dev check` runs this file as root and as an ordinary user."""
+import contextlib
+import ctypes
+import os
+import shutil
+import socket
+import tempfile
+import threading
+
+from opta_test import Skip, check, check_equal
+from tools import Bench, holds
+
+PYTHON = "/usr/bin/python3"
+
+
+def landlock():
+    """The ABI version of this kernel's Landlock, 0: none."""
+    got = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return max(got, 0)
+
+
+def python(bench, code, **more):
+    """Runs Python within the sandbox; its output."""
+    bench.write("probe.py", "import ctypes, errno, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n" + code)
+    return bench.run(f"{PYTHON} probe.py", **more)["result"]
+
+
+@contextlib.contextmanager
+def elsewhere():
+    """A directory with a file in it, outside the workspace and not below /tmp, which tools do not see."""
+    path = tempfile.mkdtemp(prefix="opta-test-", dir="/var/tmp")
+    with open(os.path.join(path, "precious"), "w", encoding="utf-8") as file:
+        file.write("precious")
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
+
+
+def test_nothing_outside_the_workspace_is_written():
+    bench = Bench()
+    with elsewhere() as outside:
+        file = f"{outside}/precious"
+        out = bench.run(f"for d in / /etc /usr /var/tmp $HOME {outside} /dev; do touch $d/opta-was-here 2>/dev/null && echo wrote $d; done; "
+                        f"echo x 2>/dev/null >>{file} && echo appended; rm {file} 2>/dev/null && echo removed; "
+                        f"mv {file} {bench.ws}/ 2>/dev/null && echo moved; chmod 777 {file} 2>/dev/null && echo changed; cat {file}")["result"]
+        check_equal("what was written (it can be read)", out, "precious")
+        check_equal("what lies there", os.listdir(outside), ["precious"])
+        with open(file, encoding="utf-8") as opened:
+            check_equal("the file", opened.read(), "precious")
+    for place in ("/", "/etc", "/usr", "/var/tmp", bench.home.home):
+        check(not os.path.exists(os.path.join(place, "opta-was-here")), f"{place} was written")
+
+
+def test_files_outside_are_not_cut_short_either():
+    bench = Bench()
+    with elsewhere() as outside:
+        path = f"{outside}/precious"
+        python(bench, f"p = {path.encode()!r}\nlibc.truncate(p, ctypes.c_long(0))\n"
+                      "for flags in (os.O_RDONLY | os.O_TRUNC, os.O_WRONLY | os.O_TRUNC, os.O_RDWR):\n"
+                      "    try: os.ftruncate(os.open(p, flags), 0)\n    except OSError: pass\n")
+        check_equal("its size", os.path.getsize(path), 8)
+
+
+def test_the_token_cannot_be_reached():
+    bench = Bench()
+    token, state = bench.daemon.token, bench.home.state_path
+    out = bench.run(f"cat {state}; cat /proc/{bench.daemon.pid}/root{state}; cat /proc/1/root{state}; cat /proc/self/root{state}; "
+                    f"ln {state} stolen; cat stolen; ln -s {state} link; cat link; cat link/../daemon.log; ls -R {bench.home.dir}; "
+                    f"cat /proc/*/environ /proc/*/cmdline; cat /proc/{bench.daemon.pid}/maps; grep -rs opta_dk_ /proc/*/environ /tmp /run")["result"]
+    check("opta_dk_" not in out and token not in out, f"the token was seen: {out!r}")
+    check("daemon.log" not in out.replace(state, ""), f"opta's own directory was listed: {out!r}")
+    for path in ("link", "stolen", "link2"):
+        if path == "link2":
+            os.symlink(bench.home.dir, bench.path("link2"))
+            path = "link2/daemon/state.json"
+        answer = bench.tool("read_file", overrides={"dangerous": True}, path=path)
+        check_equal(f"read_file {path}", answer["ok"], False)
+    # and not in the memory of what tools are made from
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/cmdline", "rb") as file:
+                if b"tool-host" not in file.read():
+                    continue
+            with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "rb") as memory:
+                for line in maps:
+                    span, mode = line.split()[:2]
+                    if "r" not in mode or "[v" in line:
+                        continue
+                    start, end = (int(x, 16) for x in span.split("-"))
+                    memory.seek(start)
+                    try:
+                        check(token.encode() not in memory.read(end - start), "the token lies in the tool host's memory")
+                    except OSError:
+                        pass
+        except OSError:
+            continue
+
+
+def test_links_do_not_lead_the_file_tools_out():
+    bench = Bench()
+    outside = os.path.join(bench.home.home, "outside")
+    os.mkdir(outside)
+    with open(os.path.join(outside, "secret"), "w", encoding="utf-8") as file:
+        file.write("secret")
+    os.symlink(outside, bench.path("dir"))
+    os.symlink(os.path.join(outside, "secret"), bench.path("file"))
+    os.symlink("/proc/self/root", bench.path("root"))
+    bench.write("inside/real.txt", "fine\n")
+    os.symlink("inside", bench.path("within"))
+    for path in ("dir/secret", "file", f"root{outside}/secret", "root/etc/passwd"):
+        for name, args in (("read_file", {}), ("write_file", {"content": "x"}), ("edit_file", {"old": "secret", "new": "x"}), ("list_dir", {})):
+            end = bench.tool(name, allow=True, overrides={"auto": True}, path=path, **args)
+            check_equal(f"{name} {path}", end["ok"], False)
+            check("secret" not in end["result"].replace(path, ""), f"{name} {path} told {end['result']!r}")
+    check_equal("a link within", bench.tool("read_file", path="within/real.txt")["result"], "     1\tfine\n")
+    check("secret" not in bench.tool("search_files", pattern="secret")["result"], "a search followed a link out")
+    with open(os.path.join(outside, "secret"), encoding="utf-8") as file:
+        check_equal("the file", file.read(), "secret")
+    # deleting a link deletes the link
+    check_equal("delete", bench.tool("delete_file", allow=True, path="file")["ok"], True)
+    check_equal("what it led to", os.listdir(outside), ["secret"])
+
+
+def test_hardlinks_to_files_outside_cannot_be_made_and_writes_never_go_through_one():
+    bench = Bench()
+    with elsewhere() as outside:
+        out = bench.run(f"ln {outside}/precious hard 2>/dev/null && echo linked; ln /etc/hostname hard2 2>/dev/null && echo linked; echo done")["result"]
+        check_equal("what was linked", out, "done\n")
+    secret = os.path.join(bench.home.home, "secret")
+    with open(secret, "w", encoding="utf-8") as file:
+        file.write("secret")
+    os.link(secret, bench.path("given"))
+    check_equal("ok", bench.tool("write_file", overrides={"auto": True}, path="given", content="new")["ok"], True)
+    with open(secret, encoding="utf-8") as file:
+        check_equal("the other name", file.read(), "secret")
+
+
+def test_devices_are_neither_made_nor_read_as_files():
+    bench = Bench()
+    holds("mknod", python(bench, "print(libc.mknod(b'dev', 0o20666, os.makedev(1, 3)), ctypes.get_errno() in (errno.EPERM, errno.EACCES))"), "-1 True")
+    holds("a block device", bench.tool("read_file", allow=True, path="/dev/zero")["result"], "not a file")
+
+
+def test_a_tool_has_no_power_left():
+    bench = Bench()
+    status = bench.run("grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status")["result"]
+    for line in status.splitlines():
+        if line.startswith("Cap"):
+            check_equal(line, int(line.split()[1], 16), 0)
+    holds("status", status, "NoNewPrivs:\t1")
+    holds("status", status, "Seccomp:\t2")
+    out = python(bench, """
+def tried(name, *args):
+    libc.__getattr__(name).restype = ctypes.c_long
+    got = libc.__getattr__(name)(*args)
+    print(name, 'refused' if got < 0 else 'ALLOWED')
+tried('mount', b'none', b'/mnt', b'tmpfs', 0, None)
+tried('umount2', b'/proc', 2)
+tried('unshare', 0x10000000)
+tried('unshare', 0x00020000)
+tried('chroot', b'.')
+tried('setns', 0, 0)
+tried('syscall', 321, 0, 0, 0)      # bpf
+tried('syscall', 425, 1, 0)         # io_uring_setup
+tried('syscall', 250, 0, 0, 0)      # keyctl
+tried('syscall', 298, 0, 0, 0, 0, 0)  # perf_event_open
+tried('syscall', 435, 0, 88)        # clone3
+tried('syscall', 304, 0, 0, 0)      # open_by_handle_at
+""")
+    check_equal("what was allowed", [line for line in out.splitlines() if not line.endswith("refused")], [])
+
+
+def test_other_processes_are_out_of_reach():
+    bench = Bench()
+    other = bench.home.bystander()
+    daemon = bench.daemon.pid
+    out = python(bench, f"""
+print('others', [p for p in os.listdir('/proc') if p.isdigit() and int(p) > 50 and p in ('{daemon}', '{other.pid}')])
+for pid in ({daemon}, {other.pid}, 1):
+    try: os.kill(pid, 9); print('KILLED', pid)
+    except OSError: pass
+    if pid > 50:
+        print('ptrace', libc.ptrace(16, pid, 0, 0))
+    try: open(f'/proc/{{pid}}/mem', 'rb').read(1); print('READ', pid)
+    except (OSError, ValueError): pass
+""")
+    check("KILLED" not in out and "READ" not in out, f"reached: {out!r}")
+    check("ptrace 0" not in out, f"traced: {out!r}")
+    holds("seen", out, "others []")
+    check(other.poll() is None, "the bystander was killed")
+    check_equal("the daemon", bench.daemon.http("GET", "/v3/health").status, 200)
+
+
+def test_nothing_of_the_daemon_is_inherited():
+    bench = Bench()
+    out = python(bench, "print(sorted(os.listdir('/proc/self/fd')), os.getsid(0) == os.getpid() or os.getsid(0) != 0, os.isatty(0))")
+    check(out.startswith("['0', '1', '2', '3']"), f"descriptors: {out!r}")
+
+
+REACH = """
+port, other = {port}, {other}
+def reach(name, act):
+    try: act(); print(name, 'REACHED')
+    except OSError as e: print(name, 'refused', errno.errorcode.get(e.errno))
+def tcp(family, address, proto=0):
+    s = socket.socket(family, socket.SOCK_STREAM, proto); s.settimeout(3); s.connect(address)
+reach('connect', lambda: tcp(socket.AF_INET, ('127.0.0.1', port)))
+reach('mapped', lambda: tcp(socket.AF_INET6, ('::ffff:127.0.0.1', port)))
+reach('mptcp', lambda: tcp(socket.AF_INET, ('127.0.0.1', port), 262))
+def fast():
+    s = socket.socket(); s.settimeout(3); s.sendto(b'GET / HTTP/1.0\\r\\n\\r\\n', 0x20000000, ('127.0.0.1', port))
+reach('fast open', fast)
+def fast_message():
+    s = socket.socket(); s.settimeout(3); s.sendmsg([b'GET / HTTP/1.0\\r\\n\\r\\n'], [], 0x20000000, ('127.0.0.1', port))
+reach('fast open by sendmsg', fast_message)
+reach('other', lambda: tcp(socket.AF_INET, ('127.0.0.1', other)))
+"""
+
+
+def test_the_daemons_port_is_out_of_reach_where_the_kernel_can_enforce_it():
+    if landlock() < 4:
+        raise Skip("this kernel's Landlock knows no TCP")
+    bench = Bench()
+    out = python(bench, REACH.format(port=bench.daemon.port, other=bench.demo.port))
+    lines = out.splitlines()
+    check_equal("another port is reached", lines[-1], "other REACHED")
+    check_equal("ways to the daemon", [line for line in lines[:-1] if "REACHED" in line], [])
+
+
+def test_without_network_nothing_is_reached_but_its_own_loopback():
+    bench = Bench({"tools.network": False})
+    out = python(bench, REACH.format(port=bench.daemon.port, other=bench.demo.port))
+    check_equal("what was reached", [line for line in out.splitlines() if "REACHED" in line], [])
+    out = python(bench, "a = socket.socket(); a.bind(('127.0.0.1', 0)); a.listen()\n"
+                        "b = socket.create_connection(a.getsockname()); print('own loopback works')\n")
+    holds("its own servers", out, "own loopback works")
+
+
+def test_abstract_sockets_are_out_of_reach_where_the_kernel_can_enforce_it():
+    if landlock() < 6:
+        raise Skip("this kernel's Landlock has no scopes")
+    bench = Bench()
+    name = f"\0opta-test-{os.getpid()}"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(name)
+        server.listen()
+        out = python(bench, f"s = socket.socket(socket.AF_UNIX)\ntry: s.connect({name!r}); print('REACHED')\nexcept OSError: print('refused')")
+    check_equal("connect", out, "refused\n")
+
+
+def test_the_temporary_directory_is_private_and_empty_at_each_call():
+    bench = Bench()
+    check_equal("first", bench.run("ls -A /tmp | grep -v opta-test; echo x >/tmp/mine; cat /tmp/mine; echo $TMPDIR")["result"], "x\n/tmp\n")
+    check_equal("second", bench.run("cat /tmp/mine 2>/dev/null; echo done")["result"], "done\n")
+    check(not os.path.exists("/tmp/mine"), "/tmp is not private")
+
+
+def test_a_workspace_around_opta_hides_it_and_one_within_is_nothing():
+    bench = Bench()
+    sid = bench.session(workspace=bench.home.root)
+    out = bench.run(f"cat opta/daemon/state.json; ls opta; find . -name state.json", sid=sid)["result"]
+    check("opta_dk_" not in out and "./opta/daemon" not in out, f"seen: {out!r}")
+    check_equal("read_file", bench.tool("read_file", sid=sid, path="opta/daemon/state.json")["ok"], False)
+    inner = bench.session(workspace=bench.home.dir)
+    check_equal("within opta's own directory", bench.tool("read_file", sid=inner, path="daemon/state.json")["ok"], False)
+    root = bench.session(workspace="/")
+    holds("the whole system", bench.tool("list_dir", sid=root)["result"], "the workspace is the whole system")
+
+
+def test_side_by_side_calls_do_not_see_each_other():
+    bench = Bench()
+    results = []
+
+    def one(n):
+        results.append(bench.run(f"echo {n} >/tmp/x; sleep 0.3; cat /tmp/x; ls /proc | grep -c '^[0-9]'", sid=bench.session())["result"])
+
+    threads = [threading.Thread(target=one, args=(n,)) for n in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    check_equal("what each wrote", sorted(r.split("\n")[0] for r in results), ["0", "1", "2"])
+    check(all(int(r.split("\n")[1]) < 8 for r in results), f"processes seen: {results!r}")
