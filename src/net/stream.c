@@ -52,8 +52,10 @@ static void end(struct stream *s, int err)
 		return;
 	s->failed = err != 0;
 	s->reading = false;
-	if (err)
+	if (err) {
 		buf_finish(&s->queue);
+		s->queue_sent = 0;
+	}
 	update(s);
 	s->ops->on_end(s->data, err);
 }
@@ -82,7 +84,8 @@ static bool flush(struct stream *s)
 	return true;
 }
 
-static void do_read(struct stream *s)
+/* One read. True when it gave bytes: there may be more. */
+static bool do_read(struct stream *s)
 {
 	ssize_t n = recv(s->fd, read_space, sizeof read_space, 0);
 
@@ -92,6 +95,25 @@ static void do_read(struct stream *s)
 		end(s, 0);
 	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		end(s, -errno);
+	return n > 0;
+}
+
+/*
+ * The poll says no more than that something is wrong (and stops): what was
+ * received before is still there to read, and the socket knows the reason.
+ */
+static void fail(struct stream *s)
+{
+	socklen_t len = sizeof(int);
+	int error = 0;
+
+	while (!s->closing && s->reading && do_read(s))
+		;
+	if (s->closing || s->failed)
+		return;
+	if (getsockopt(s->fd, SOL_SOCKET, SO_ERROR, &error, &len) != 0)
+		error = errno;
+	end(s, error ? -error : -ECONNRESET);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -101,7 +123,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
 	if (s->closing)
 		return;
 	if (status < 0) {
-		end(s, status);
+		fail(s);
 		return;
 	}
 	if (events & UV_WRITABLE) {
