@@ -23,6 +23,7 @@ struct http_call {
 	struct filter *filter; /* owned */
 	uv_idle_t freer;       /* carries the call to its free, outside of all callbacks */
 	bool switched, closing;
+	bool interim; /* the head that came announces another (RFC 9110 15.2) */
 };
 
 static void on_freer_closed(uv_handle_t *handle)
@@ -69,6 +70,9 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	struct http_call *call = data;
 	bool go_on = true;
 
+	call->interim = head->status >= 100 && head->status < 200 && head->status != 101;
+	if (call->interim)
+		return HTTP_GO_ON;
 	if (call->opts.on_head)
 		go_on = call->opts.on_head(call->opts.data, head->status, call->parser);
 	if (call->closing || !go_on)
@@ -114,7 +118,12 @@ static void take(struct http_call *call, const char *p, size_t n)
 	case HTTP_MORE:
 		break;
 	case HTTP_COMPLETE:
-		finish(call, &no_error);
+		if (!call->interim) {
+			finish(call, &no_error);
+			break;
+		}
+		http_parser_reset(call->parser);
+		take(call, p + used, n - used);
 		break;
 	case HTTP_SWITCHED:
 		take(call, p + used, n - used);
@@ -213,9 +222,11 @@ static void on_connected(void *data, int fd)
 static void build_request(struct http_call *call, const struct http_call_opts *o)
 {
 	struct buf *b = &call->request;
+	/* A bare IPv6 address is no host of a URL (RFC 3986 3.2.2). */
+	bool bare = strchr(o->host, ':') && o->host[0] != '[';
 
-	buf_addf(b, "%s %s HTTP/1.1\r\nHost: %s", o->method, o->target, o->host);
-	buf_addf(b, ":%d\r\n", o->port);
+	buf_addf(b, "%s %s HTTP/1.1\r\nHost: ", o->method, o->target);
+	buf_addf(b, bare ? "[%s]:%d\r\n" : "%s:%d\r\n", o->host, o->port);
 	buf_adds(b, o->headers ? o->headers : "");
 	if (o->body || strcmp(o->method, "POST") == 0)
 		buf_addf(b, "Content-Length: %zu\r\n", o->body_len);
