@@ -75,7 +75,11 @@ static void on_bytes(void *data, const char *p, size_t n)
 	if (!w->dead && out.len)
 		http_call_send(w->http, out.p, out.len);
 	buf_finish(&out);
-	if (rc != 0 && !w->dead) {
+	if (rc == ERR_LIMIT && !w->dead) {
+		err_set(&err, rc, "the server sent a message of more than %zu bytes",
+		    w->opts.max_message);
+		closed(w, &err);
+	} else if (rc != 0 && !w->dead) {
 		err_set(
 		    &err, rc, "the server closed the WebSocket (code %d)", ws_close_code(w->ws));
 		closed(w, &err);
@@ -138,7 +142,8 @@ void ws_call_send(struct ws_call *w, const char *p, size_t n)
 {
 	struct buf out = {0};
 
-	if (w->dead)
+	/* Before the handshake's answer a frame would be garbage after our request. */
+	if (w->dead || !w->opened)
 		return;
 	ws_put_text(w->ws, &out, p, n);
 	http_call_send(w->http, out.p, out.len);

@@ -20,7 +20,7 @@ struct ws_call_opts {
 	const char *target;
 	const char *headers; /* more header lines, each with CRLF, or NULL */
 	uint64_t connect_ms;
-	size_t max_message;    /* larger messages end the connection */
+	size_t max_message;    /* larger messages end the connection with ERR_LIMIT */
 	struct filter *filter; /* owned by the call, or NULL */
 	void (*on_open)(void *data);
 	/* One text message; valid until return. */
@@ -38,7 +38,7 @@ struct ws_call_opts {
 /* Start; strings are copied. No callback fires before this returns. */
 struct ws_call *ws_call_start(struct uv_loop_s *loop, const struct ws_call_opts *opts);
 
-/* Send a text message (after on_open). */
+/* Send a text message (after on_open; before it nothing is sent). */
 void ws_call_send(struct ws_call *w, const char *p, size_t n);
 
 /* Send a close frame and drop the connection; no callback fires any more. NULL is allowed. */

@@ -189,6 +189,8 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 		ws_put_close(ws, out, WS_CLOSE_PROTOCOL, "");
 	else if (wslay_event_want_write(ws->ctx))
 		wslay_event_send(ws->ctx);
+	if (rc == 0 && !ws->closed && wslay_event_get_status_code_sent(ws->ctx) == WS_CLOSE_TOO_BIG)
+		return ERR_LIMIT;
 	if (rc != 0 || ws->closed || !wslay_event_get_read_enabled(ws->ctx))
 		return ERR_CLOSED;
 	if (!ws->in_frame && !ws->in_message && ws->fed == ws->framed) {

@@ -45,8 +45,9 @@ void ws_free(struct ws *ws);
 
 /*
  * Take n received bytes: calls on_message for each message, appends pongs and a
- * close reply to out. Returns 0, or ERR_CLOSED when the connection is to be
- * dropped once out was sent (close handshake, protocol error, too large).
+ * close reply to out. Returns 0, or when the connection is to be dropped once
+ * out was sent ERR_LIMIT (a message was too large) or ERR_CLOSED (close
+ * handshake, protocol error).
  */
 int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out);
 
