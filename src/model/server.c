@@ -24,6 +24,7 @@ struct model_server {
 	bool context_silent;	 /* this host does not say: not asked again */
 	uint64_t ready_until_us; /* 0: nothing cached */
 	unsigned generation;
+	unsigned revision; /* of the settings */
 };
 
 /* Which question is open. */
@@ -42,9 +43,11 @@ struct preflight_call {
 	int status;
 	struct buf body;
 	char model[256];
+	unsigned revision; /* of the settings it asks with */
 	bool closing;
 };
 
+static void begin(struct preflight_call *p);
 static void probe(struct preflight_call *p);
 
 struct model_server *model_server_new(uv_loop_t *loop, const struct server_opts *opts)
@@ -97,6 +100,7 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	s->context = 0;
 	s->context_silent = false;
 	s->generation++;
+	s->revision++;
 	return true;
 }
 
@@ -176,11 +180,27 @@ static void finish(struct preflight_call *p, enum preflight result, const struct
 	answer(p, result, why);
 }
 
+/* Were the settings changed while we asked? Then what was heard is another server's: begin again.
+ */
+static bool outdated(struct preflight_call *p)
+{
+	if (p->revision == p->server->revision)
+		return false;
+	http_call_cancel(p->call);
+	p->call = NULL;
+	context_probe_cancel(p->context);
+	p->context = NULL;
+	begin(p);
+	return true;
+}
+
 static void on_context(void *data, uint64_t tokens)
 {
 	struct preflight_call *p = data;
 
 	p->context = NULL;
+	if (outdated(p))
+		return;
 	p->server->context = tokens;
 	p->server->context_silent = tokens == 0;
 	if (p->ready)
@@ -309,6 +329,8 @@ static void on_done(void *data, const struct err *err, bool sent)
 	struct preflight_call *p = data;
 
 	p->call = NULL;
+	if (outdated(p))
+		return;
 	if (err->code != 0 && !p->status) {
 		unreachable(p, err);
 		return;
@@ -363,6 +385,11 @@ static void on_soon(uv_timer_t *timer)
 
 	if (p->closing)
 		return;
+	if (p->server->count && !p->server->ready_until_us) {
+		/* What was cached is not believed any more. */
+		begin(p);
+		return;
+	}
 	if (!p->server->count) {
 		err_set(&why, -EINVAL, "%s",
 		    p->server->bad_host[0] ? p->server->bad_host : "no model server is configured");
@@ -375,6 +402,21 @@ static void on_soon(uv_timer_t *timer)
 	answer(p, PREFLIGHT_READY, NULL);
 }
 
+/* The first question, with the settings there are now. */
+static void begin(struct preflight_call *p)
+{
+	struct model_server *s = p->server;
+
+	p->revision = s->revision;
+	p->tried = 0;
+	p->ready = false;
+	p->probe = PROBE_READYZ;
+	if (!s->count || clock_mono_us() < s->ready_until_us)
+		uv_timer_start(&p->soon, on_soon, 0, 0);
+	else
+		probe(p);
+}
+
 struct preflight_call *model_server_preflight(
     struct model_server *s, preflight_cb *on_done_cb, void *data)
 {
@@ -385,9 +427,6 @@ struct preflight_call *model_server_preflight(
 	p->data = data;
 	uv_timer_init(s->loop, &p->soon);
 	p->soon.data = p;
-	if (!s->count || clock_mono_us() < s->ready_until_us)
-		uv_timer_start(&p->soon, on_soon, 0, 0);
-	else
-		probe(p);
+	begin(p);
 	return p;
 }
