@@ -143,9 +143,16 @@ struct filter *tls_filter_new(const char *host, struct err *reterr)
 	SSL_CTX *ctx = shared_context();
 	unsigned char address[16];
 	struct tls *t;
-	bool numeric =
-	    inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
+	bool numeric;
+	char bare[64];
+	size_t len = strlen(host);
 
+	/* "[::1]" is how a URL writes an IPv6 address; a certificate names the address. */
+	if (len > 2 && len < sizeof bare && host[0] == '[' && host[len - 1] == ']') {
+		snprintf(bare, sizeof bare, "%.*s", (int)len - 2, host + 1);
+		host = bare;
+	}
+	numeric = inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;
 	if (!ctx) {
 		openssl_error(NULL, reterr);
 		return NULL;

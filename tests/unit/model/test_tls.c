@@ -59,8 +59,8 @@ static int make_store(void **state)
 	trusted = make("DNS:model.example,IP:127.0.0.1,IP:::1", 3600);
 	strange = make("DNS:model.example", 3600);
 	expired = make("DNS:model.example", -3600);
-	wild = make("DNS:*.lan", 3600);
-	half_wild = make("DNS:mo*.lan", 3600);
+	wild = make("DNS:*.home.lan", 3600);
+	half_wild = make("DNS:mo*.home.lan", 3600);
 	if (unit_make_dir(state) != 0)
 		return -1;
 	f = fopen(unit_path("store.pem"), "we");
@@ -225,9 +225,9 @@ static void a_certificate_of_another_name_is_refused(void **state)
 	assert_false(trusts("other.example", &trusted, &err));
 	assert_holds(err.text, "ostname mismatch");
 	assert_false(trusts("sub.model.example", &trusted, &err));
-	assert_true(trusts("model.lan", &wild, &err));
-	assert_false(trusts("a.model.lan", &wild, &err));
-	assert_false(trusts("model.lan", &half_wild, &err));
+	assert_true(trusts("model.home.lan", &wild, &err));
+	assert_false(trusts("a.model.home.lan", &wild, &err));
+	assert_false(trusts("model.home.lan", &half_wild, &err));
 }
 
 static void an_address_is_compared_as_an_address(void **state)
