@@ -288,7 +288,7 @@ def test_hostile_streams_end_in_one_stop_event_and_harm_nobody():
 
 
 def test_a_line_over_1_mib_ends_the_turn_as_an_error():
-    for flags, codes in ((SSE, "model-error"), (WS, ("model-error", "lmx-ws-closed"))):
+    for flags, codes in ((SSE, "model-error"), (WS, "model-error")):
         _, daemon, _, events = one_turn("demo:tokens=2 demo:huge=3000000", flags)
         stop_event(events, "turn.error", codes)
         check_equal(f"tokens before the line {flags}", texts(events)[:2], ["w0 ", "w1 "])
