@@ -66,6 +66,11 @@ static int follow(const char *path, int fd)
 			int again = open_log(path);
 
 			if (again >= 0) {
+				/* What was written between our last look and the rotation. */
+				if (fd >= 0 && !copy_new(fd)) {
+					close(again);
+					return EXIT_DONE;
+				}
 				if (fd >= 0)
 					close(fd);
 				fd = again;
@@ -79,7 +84,7 @@ static int follow(const char *path, int fd)
 int tail_file(const char *path, const struct tail_opts *opts)
 {
 	struct buf text = {0};
-	int fd = open_log(path);
+	int fd = open_log(path), rc = 0;
 	ssize_t n;
 	size_t at;
 
@@ -89,10 +94,10 @@ int tail_file(const char *path, const struct tail_opts *opts)
 	       (n = read(fd, buf_reserve(&text, 65536), 65536)) > 0)
 		text.len += (size_t)n;
 	at = opts->lines ? last_lines(&text, opts->lines) : text.len;
-	if (text.len > at && file_write_all(STDOUT_FILENO, text.p + at, text.len - at) != 0)
-		opts = &(struct tail_opts){0};
+	if (text.len > at)
+		rc = file_write_all(STDOUT_FILENO, text.p + at, text.len - at);
 	buf_finish(&text);
-	if (opts->follow)
+	if (opts->follow && rc == 0)
 		return follow(path, fd);
 	if (fd >= 0)
 		close(fd);
