@@ -3,7 +3,9 @@
 
 #include <stdarg.h>
 
+#include "base/buf.h"
 #include "base/str.h"
+#include "cli/term.h"
 #include "protocol/version.h"
 
 const struct cmd cmds[] = {
@@ -61,13 +63,17 @@ int cmd_usage(const char *name, const char *fmt, ...)
 
 int cmd_error(const char *fmt, ...)
 {
+	struct buf safe = {0};
+	char text[2048];
 	va_list ap;
 
-	fputs("Error: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	/* The sentence may be a model server's. */
+	term_put_harmless(&safe, text, strlen(text));
+	fprintf(stderr, "Error: %s\n", buf_cstr(&safe));
+	buf_finish(&safe);
 	return EXIT_ERROR;
 }
 

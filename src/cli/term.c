@@ -21,7 +21,7 @@ static bool is_terminal(int fd)
 
 /* Copy with control characters shown as their Unicode pictures, C1 controls (C2 80 … C2 9F) as
  * U+FFFD. */
-static void put_harmless(struct buf *out, const char *p, size_t n)
+void term_put_harmless(struct buf *out, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)p[i];
@@ -49,7 +49,7 @@ void term_put_text(const char *p, size_t n)
 		return;
 	line_open = p[n - 1] != '\n';
 	if (is_terminal(STDOUT_FILENO)) {
-		put_harmless(&safe, p, n);
+		term_put_harmless(&safe, p, n);
 		fwrite(safe.p, 1, safe.len, stdout);
 		buf_finish(&safe);
 	} else {
@@ -86,7 +86,7 @@ void term_note(const char *fmt, ...)
 	/* Within a half-written line of the answer on the same terminal. */
 	if (line_open && is_terminal(STDOUT_FILENO) && is_terminal(STDERR_FILENO))
 		term_end_line();
-	put_harmless(&safe, text, strlen(text));
+	term_put_harmless(&safe, text, strlen(text));
 	fprintf(stderr, color ? "\033[2m%s\033[0m\n" : "%s\n", buf_cstr(&safe));
 	buf_finish(&safe);
 }

@@ -9,6 +9,11 @@
 
 #include <stddef.h>
 
+struct buf;
+
+/* Append p[0..n) with its control characters, but for line ends and tabs, made harmless. */
+void term_put_harmless(struct buf *out, const char *p, size_t n);
+
 /* A piece of the answer. */
 void term_put_text(const char *p, size_t n);
 
