@@ -40,6 +40,7 @@ static pid_t live_owner(const char *lock)
 bool client_parse_state(struct client *c, const char *p, size_t n)
 {
 	json_t *root = NULL;
+	int64_t pid, port;
 	const char *host;
 
 	if (json_parse(p, n, &root, NULL) != 0)
@@ -50,15 +51,18 @@ bool client_parse_state(struct client *c, const char *p, size_t n)
 		host = "127.0.0.1";
 	else if (strcmp(host, "::") == 0)
 		host = "::1";
-	c->pid = (pid_t)json_int(root, "pid", 0);
-	c->port = (int)json_int(root, "port", 0);
+	/* Cut to an int, a number too large would name another process or port. */
+	pid = json_int(root, "pid", 0);
+	port = json_int(root, "port", 0);
+	c->pid = pid > 0 && pid <= INT32_MAX ? (pid_t)pid : 0;
+	c->port = port > 0 && port < 65536 ? (int)port : 0;
 	snprintf(c->host, sizeof c->host, "%s", host);
 	snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
 	c->told_to_stop = json_object_get(root, "stoppedAt") != NULL;
 	json_decref(root);
 	/* A token or a host with a line end would forge a header. */
-	return c->pid > 0 && c->port > 0 && c->port < 65536 && c->token[0] &&
-	       !strpbrk(c->token, "\r\n") && !strpbrk(c->host, "\r\n ");
+	return c->pid && c->port && c->token[0] && !strpbrk(c->token, "\r\n") &&
+	       !strpbrk(c->host, "\r\n ");
 }
 
 /* Fill c from state.json. False when it is missing, damaged or of another process. */
