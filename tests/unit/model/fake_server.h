@@ -73,8 +73,10 @@ static void fake_on_message(void *data, const char *p, size_t n)
 	if (f->ws_close > 0)
 		ws_put_close(c->ws, &out, (uint16_t)f->ws_close, "");
 	http_conn_send(c->http, out.p, out.len);
-	if (f->ws_close < 0)
+	if (f->ws_close < 0) {
 		http_conn_finish(c->http);
+		c->http = NULL; /* it frees itself */
+	}
 	buf_finish(&out);
 }
 
@@ -137,7 +139,12 @@ static void fake_on_request(void *data)
 		break;
 	}
 	http_conn_reply(c->http, &reply, body, strlen(body));
-	http_conn_next(c->http);
+	if (http_conn_keep_alive(c->http)) {
+		http_conn_next(c->http);
+	} else {
+		http_conn_finish(c->http);
+		c->http = NULL;
+	}
 }
 
 static void fake_on_bad(void *data, const char *reason, bool too_large)

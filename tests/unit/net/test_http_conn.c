@@ -327,7 +327,7 @@ static void a_connection_may_be_closed_or_finished_in_any_callback(void **state)
 
 static void what_is_queued_is_sent_before_a_finished_one_closes(void **state)
 {
-	enum { SIZE = 8 * 1024 * 1024 };
+	enum { SIZE = 2 * 1024 * 1024 };
 	struct http_reply ok = {.status = 200, .close = true};
 	struct server s;
 	char *body = calloc(1, SIZE);

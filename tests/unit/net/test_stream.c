@@ -105,7 +105,7 @@ static void nothing_is_read_while_reading_is_off(void **state)
 
 static void what_the_socket_does_not_take_is_queued_and_arrives_in_order(void **state)
 {
-	enum { TOTAL = 8 * 1024 * 1024 };
+	enum { TOTAL = 2 * 1024 * 1024 };
 	struct seen s = {0};
 	struct buf sent = {0}, got = {0};
 	int peer = start(&s);
