@@ -85,12 +85,8 @@ static void serve(struct asked *q)
 	fake_start(&q->fake);
 }
 
-static void start(struct asked *q, bool no_ws)
+static void ask_on(struct asked *q, bool no_ws)
 {
-	struct server_opts o = {
-	    .hosts = {q->fake.host}, .host_count = 1, .port = 1, .api_key = "key"};
-
-	q->server = model_server_new(&loop, &o);
 	q->ask = model_ask_start(&loop, &(struct model_ask_opts){.server = q->server,
 					    .model = "",
 					    .tools = "[{\"type\":\"function\"}]",
@@ -106,6 +102,15 @@ static void start(struct asked *q, bool no_ws)
 					    .on_end = on_end,
 					    .data = q});
 	assert_int_equal(q->ends, 0);
+}
+
+static void start(struct asked *q, bool no_ws)
+{
+	struct server_opts o = {
+	    .hosts = {q->fake.host}, .host_count = 1, .port = 1, .api_key = "key"};
+
+	q->server = model_server_new(&loop, &o);
+	ask_on(q, no_ws);
 }
 
 static void end_of(struct asked *q, const char *code)
@@ -480,6 +485,31 @@ static void a_server_that_cannot_be_asked_ends_it_with_the_reason(void **state)
 	finish(&gone);
 }
 
+static void a_failure_is_not_built_on_and_the_last_text_may_still_cancel(void **state)
+{
+	struct asked q = {.fake.answers = {{chat, 400, "{}", 1},
+			      /* Held back to the end: it might become "<think>". */
+			      {chat, 200, DELTA("\"content\":\"<th\"") DONE, 0}}};
+
+	serve(&q);
+	start(&q, true);
+	end_of(&q, TURN_ERROR_MODEL);
+	/* The server is asked anew after a failure, and not after a good answer. */
+	q.ends = 0;
+	ask_on(&q, true);
+	end_of(&q, "");
+	assert_int_equal(fake_count(&q.fake, "/readyz"), 2);
+	q.ends = 0;
+	q.cancel_in_text = true;
+	ask_on(&q, true);
+	turn_until(q.pieces == 2);
+	assert_int_equal(fake_count(&q.fake, "/readyz"), 2);
+	turn_a_while();
+	assert_int_equal(q.ends, 0);
+	assert_string_equal(buf_cstr(&q.text), "<th<th");
+	finish(&q);
+}
+
 static void words_that_do_not_fit_are_not_sent(void **state)
 {
 	struct asked q = {.do_not_fit = true,
@@ -555,6 +585,7 @@ int main(void)
 	    on_loop(silence_is_a_timeout_before_and_within_the_answer),
 	    on_loop(while_it_is_paused_nothing_is_read_and_nothing_is_late),
 	    on_loop(a_server_that_cannot_be_asked_ends_it_with_the_reason),
+	    on_loop(a_failure_is_not_built_on_and_the_last_text_may_still_cancel),
 	    on_loop(words_that_do_not_fit_are_not_sent),
 	    on_loop(a_cancelled_ask_calls_nobody_and_tells_the_server),
 	};
