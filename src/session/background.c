@@ -343,15 +343,13 @@ enum api_error background_start(struct background *b, struct session *s,
 {
 	const struct config *config = b->core->opts.config;
 	int64_t most = config_int(config, "background.maxConcurrent");
-	json_t *metadata = NULL, *args;
-	const char *workspace;
+	struct buf workspace = {0};
+	json_t *args;
 	struct process *p;
 
-	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
-	workspace = json_cstr(metadata, "workspace", "");
-	if (!workspace[0] || strcmp(workspace, "/") == 0) {
+	if (!session_workspace(s, &workspace) || strcmp(buf_cstr(&workspace), "/") == 0) {
 		snprintf(why, size, "this session has no workspace to run in");
-		json_decref(metadata);
+		buf_finish(&workspace);
 		return API_INVALID_REQUEST;
 	}
 	if (b->running >= (unsigned)most) {
@@ -359,7 +357,7 @@ enum api_error background_start(struct background *b, struct session *s,
 		    "%u background processes run, which is the limit: end one, or `opta config set "
 		    "background.maxConcurrent N`",
 		    b->running);
-		json_decref(metadata);
+		buf_finish(&workspace);
 		return API_CONFLICT;
 	}
 	p = mem_zalloc(1, sizeof *p);
@@ -369,7 +367,7 @@ enum api_error background_start(struct background *b, struct session *s,
 	p->session_id = mem_strdup(s->row.id);
 	p->command = mem_strdup(r->command);
 	p->label = r->label ? mem_strdup(r->label) : NULL;
-	p->cwd = mem_strdup(r->cwd ? r->cwd : workspace);
+	p->cwd = mem_strdup(r->cwd ? r->cwd : buf_cstr(&workspace));
 	p->timeout_ms =
 	    r->timeout_ms ? r->timeout_ms : (uint64_t)config_int(config, "background.timeoutMs");
 	p->started_ms = clock_wall_ms();
@@ -384,7 +382,7 @@ enum api_error background_start(struct background *b, struct session *s,
 	    b->core->pool, &(struct pool_call_opts){
 			       .request = {.step = STEP_BACKGROUND,
 				   .tool = "run_command",
-				   .workspace = workspace,
+				   .workspace = buf_cstr(&workspace),
 				   .session = p->session_id,
 				   .call = p->id,
 				   .hidden = b->core->opts.home,
@@ -398,7 +396,7 @@ enum api_error background_start(struct background *b, struct session *s,
 			       .on_done = on_done,
 			       .data = p});
 	json_decref(args);
-	json_decref(metadata);
+	buf_finish(&workspace);
 	*ret_id = p->id;
 	return API_OK;
 }

@@ -443,19 +443,6 @@ static void on_later_begin(uv_idle_t *idle)
 	step(idle->data);
 }
 
-static char *workspace_of(const struct session *s)
-{
-	json_t *metadata = NULL;
-	char *path;
-
-	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
-	path = mem_strdup(json_cstr(metadata, "workspace", ""));
-	for (size_t n = strlen(path); n > 1 && path[n - 1] == '/'; n--)
-		path[n - 1] = '\0';
-	json_decref(metadata);
-	return path;
-}
-
 static void init_call(struct call *c, struct round *r, const struct model_tool_call *m)
 {
 	char id[48];
@@ -477,12 +464,14 @@ static void init_call(struct call *c, struct round *r, const struct model_tool_c
 struct round *round_start(const struct round_opts *o)
 {
 	struct round *r = mem_zalloc(1, sizeof *r);
+	struct buf workspace = {0};
 
 	r->opts = *o;
 	r->count = o->count;
 	r->calls = mem_zalloc(o->count, sizeof *r->calls);
 	buf_add(&r->text, o->text, o->text_len);
-	r->workspace = workspace_of(o->session);
+	session_workspace(o->session, &workspace);
+	r->workspace = buf_steal(&workspace);
 	for (size_t i = 0; i < o->count; i++)
 		init_call(&r->calls[i], r, &o->calls[i]);
 	uv_idle_init(o->session->core->opts.loop, &r->later);

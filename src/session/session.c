@@ -155,6 +155,23 @@ void session_snapshot(const struct session *s, struct snapshot *ret)
 	    .last_seq = log_durable(s->log)};
 }
 
+bool session_workspace(const struct session *s, struct buf *out)
+{
+	json_t *metadata = NULL;
+	const char *path;
+	size_t n;
+
+	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
+	path = json_cstr(metadata, "workspace", "");
+	n = strlen(path);
+	while (n > 1 && path[n - 1] == '/')
+		n--;
+	if (out)
+		buf_add(out, path, n);
+	json_decref(metadata);
+	return n > 0;
+}
+
 uint64_t session_append(struct session *s, int kind, struct buf *payload)
 {
 	uint64_t seq = log_append(s->log, (enum event_kind)kind, payload->p, payload->len);

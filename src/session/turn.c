@@ -75,7 +75,7 @@ struct turn {
 	unsigned calls; /* tool calls so far */
 	unsigned *used; /* owned: how often each of tools[] was called; NULL: none was */
 	uint64_t prompt_tokens, completion_tokens; /* of the answers before this one */
-	bool has_usage;
+	bool has_usage, has_workspace;
 	char *model; /* owned: the one that was asked, NULL before */
 	uint64_t begun_us, first_us, deltas;
 	uint64_t start_seq;	     /* of turn.start, 0: not started */
@@ -533,6 +533,10 @@ static bool want_tool(void *data, const struct tool *tool)
 {
 	const struct turn *t = data;
 
+	/* Without a workspace the others have nothing to work on; a model that calls one all the
+	 * same is told so. */
+	if (tool->kind != TOOL_QUESTION && !t->has_workspace)
+		return false;
 	return !rules_never(t->session->core->opts.config, t->mode, &t->overrides, tool);
 }
 
@@ -566,8 +570,6 @@ static void on_answered(void *data, const struct model_result *result)
 		ask(t);
 	} else if (result->code) {
 		fail(t, result->code, result->message);
-	} else if (result->call_count && !t->tools.len) {
-		fail(t, TURN_ERROR_MODEL, "the model called a tool, and none was offered to it");
 	} else if (result->call_count) {
 		start_round(t, result);
 	} else {
@@ -588,6 +590,7 @@ static void ask(struct turn *t)
 	if (t->state != TURN_ASKING)
 		move(t, TURN_ASKING);
 	buf_clear(&t->tools);
+	t->has_workspace = session_workspace(s, NULL);
 	if (!core_lacks_tools(s->core, t->model ? t->model : model))
 		tool_put_all(&t->tools, want_tool, t);
 	t->ask = model_ask_start(s->core->opts.loop,

@@ -179,6 +179,10 @@ int host_run(int port)
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&set);
 	sigaddset(&set, SIGCHLD);
+	/* A supervisor is born with these blocked: one sent before it watches for them would be
+	   lost, as an init ignores what it does not catch. */
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
 	sandbox_probe(&h.support);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	h.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
