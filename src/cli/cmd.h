@@ -2,11 +2,18 @@
 #define CLI_CMD_H
 
 /*
- * The commands of `opta`: one const table (cmd.c), which help is made from.
+ * The commands of `opta`: one const table (cmd_table.c), from which parsing,
+ * help, completions and the man page are made.
  *
- * To add a command: a row in the table, its function in a cmd_*.c, its lines in
- * man/opta.1 and README.md, a wire test.
+ * To add a command: a row in the table, its function in a cmd_*.c, a line in
+ * README.md when it is one people start with, a wire test.
  */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
 
 /* Exit codes of every command. */
 enum {
@@ -17,13 +24,37 @@ enum {
 	EXIT_CANCELLED = 130,
 };
 
+enum {
+	CMD_MAX_OPTIONS = 16, /* of one command */
+	CMD_ANY = 1000000,    /* as many words as one likes */
+	CMD_RAW = 1000001,    /* the command reads its words itself */
+};
+
+struct cmd_option {
+	const char *name;  /* "--model" */
+	const char *value; /* how help names its value ("NAME"); NULL: it has none */
+	const char *help;
+};
+
+struct cmd_line;
+
 struct cmd {
-	const char *name;
-	const char *args; /* for usage */
+	const char *name;  /* "do", "daemon start" */
+	const char *words; /* what follows it, for help: "KEY VALUE", "" */
+	unsigned min, max; /* how many */
 	const char *summary;
-	const char *details; /* options, one a line, or NULL */
-	/* argv[0] is the command's name. Returns the exit code. */
-	int (*run)(int argc, char **argv);
+	const struct cmd_option *options; /* ended by a row whose name is NULL; or NULL */
+	const char *notes;		  /* more about it, whole lines, or NULL */
+	const char *examples;		  /* one a line, without "opta ", or NULL */
+	int (*run)(const struct cmd_line *line);
+};
+
+/* What was typed, checked against the table. */
+struct cmd_line {
+	const struct cmd *cmd;
+	const char *values[CMD_MAX_OPTIONS]; /* by option; NULL: not given */
+	char **words; /* what is no option; for CMD_RAW all of argv from the command on */
+	size_t count;
 };
 
 /* Ended by a row whose name is NULL. */
@@ -32,8 +63,19 @@ extern const struct cmd cmds[];
 /* What `opta lmx demo` runs; set by main, as the demo server is no part of this floor. */
 extern int (*cmd_demo_main)(int argc, char **argv);
 
-/* Find the command in argv and run it. The exit code. */
+/* Find the command in argv, check its words and run it. The exit code. */
 int cmd_run(int argc, char **argv);
+
+/* Was the option given (assert: the table has it)? Its value, or NULL. */
+bool cmd_flag(const struct cmd_line *line, const char *option);
+const char *cmd_value(const struct cmd_line *line, const char *option);
+
+/* A whole number up to max given with the option, into *ret (untouched when absent). False: it is
+ * none, which was said. */
+bool cmd_number(const struct cmd_line *line, const char *option, uint64_t max, uint64_t *ret);
+
+/* All words of the line, joined by blanks. */
+void cmd_join(const struct cmd_line *line, struct buf *out);
 
 /* Print "opta: …" and how to find the usage of `name` to standard error; EXIT_USAGE. */
 int cmd_usage(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -41,12 +83,26 @@ int cmd_usage(const char *name, const char *fmt, ...) __attribute__((format(prin
 /* Print "Error: …" to standard error; EXIT_ERROR. */
 int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* The commands, each in cmd_<name>.c. */
-int cmd_chat(int argc, char **argv);
-int cmd_config(int argc, char **argv);
-int cmd_daemon(int argc, char **argv);
-int cmd_do(int argc, char **argv);
-int cmd_help(int argc, char **argv);
-int cmd_lmx(int argc, char **argv);
+/* Append how a command is written: "opta do [options] WORDS…". */
+void cmd_put_synopsis(const struct cmd *c, struct buf *out);
+
+/* The functions of the table, each in cmd_<name>.c. */
+int cmd_chat(const struct cmd_line *line);
+int cmd_config_get(const struct cmd_line *line);
+int cmd_config_list(const struct cmd_line *line);
+int cmd_config_set(const struct cmd_line *line);
+int cmd_config_unset(const struct cmd_line *line);
+int cmd_daemon_logs(const struct cmd_line *line);
+int cmd_daemon_restart(const struct cmd_line *line);
+int cmd_daemon_run(const struct cmd_line *line);
+int cmd_daemon_start(const struct cmd_line *line);
+int cmd_daemon_status(const struct cmd_line *line);
+int cmd_daemon_stop(const struct cmd_line *line);
+int cmd_do(const struct cmd_line *line);
+int cmd_help(const struct cmd_line *line);
+int cmd_lmx_demo(const struct cmd_line *line);
+int cmd_approve(const struct cmd_line *line);
+int cmd_deny(const struct cmd_line *line);
+int cmd_pending(const struct cmd_line *line);
 
 #endif

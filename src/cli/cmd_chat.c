@@ -29,10 +29,10 @@ static void catch_interrupt(void)
 	interrupted = 0;
 }
 
-int cmd_chat(int argc, char **argv)
+int cmd_chat(const struct cmd_line *line_)
 {
-	struct ask_opts opts = {.mode = "chat"};
-	const char *model = NULL;
+	struct ask_opts opts = {.mode = "chat", .session = cmd_value(line_, "--session")};
+	const char *model = cmd_value(line_, "--model");
 	struct client c = {0};
 	char id[72], *line = NULL;
 	size_t cap = 0;
@@ -41,15 +41,6 @@ int cmd_chat(int argc, char **argv)
 	int rc = EXIT_DONE;
 	bool person = isatty(STDIN_FILENO);
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--model") == 0 && i + 1 < argc)
-			model = argv[++i];
-		else if (strcmp(argv[i], "--session") == 0 && i + 1 < argc)
-			opts.session = argv[++i];
-		else
-			return cmd_usage(
-			    "chat", "chat has no option \"%s\", or its value is missing", argv[i]);
-	}
 	if (client_open(&c, &err) != 0)
 		return cmd_error("%s", err.text);
 	if (!opts.session) {

@@ -22,12 +22,11 @@ static void list_one(const struct config *c, const struct config_key *k)
 	buf_finish(&value);
 }
 
-static int list(const struct config *c)
+static void list(const struct config *c)
 {
 	for (const struct config_key *k = config_keys; k->name; k++)
 		list_one(c, k);
 	printf("\n* set in config.json; the others are defaults\n");
-	return EXIT_DONE;
 }
 
 static int get(const struct config *c, const char *name)
@@ -67,32 +66,62 @@ static int save(const struct paths *paths, const struct config *c)
 	return EXIT_DONE;
 }
 
-int cmd_config(int argc, char **argv)
+/* Where the settings are and what they say. EXIT_DONE, or it was said why not. */
+static int load(struct paths *paths, struct config **ret)
 {
-	const char *verb = argc > 1 ? argv[1] : "";
+	struct err err;
+
+	if (paths_init(paths, &err) != 0 || config_load(paths->config, ret, &err) != 0)
+		return cmd_error("%s", err.text);
+	return EXIT_DONE;
+}
+
+int cmd_config_list(const struct cmd_line *line)
+{
+	struct config *c = NULL;
+	struct paths paths;
+	int rc = load(&paths, &c);
+
+	if (rc == EXIT_DONE)
+		list(c);
+	config_free(c);
+	return rc;
+}
+
+int cmd_config_get(const struct cmd_line *line)
+{
+	struct config *c = NULL;
+	struct paths paths;
+	int rc = load(&paths, &c);
+
+	if (rc == EXIT_DONE)
+		rc = get(c, line->words[0]);
+	config_free(c);
+	return rc;
+}
+
+/* value NULL: back to the default. */
+static int change(const char *key, const char *value)
+{
 	struct config *c = NULL;
 	struct paths paths;
 	struct err err;
-	int rc;
+	int rc = load(&paths, &c);
 
-	if (!((strcmp(verb, "list") == 0 && argc == 2) || (strcmp(verb, "get") == 0 && argc == 3) ||
-		(strcmp(verb, "set") == 0 && argc == 4) ||
-		(strcmp(verb, "unset") == 0 && argc == 3)))
-		return cmd_usage(
-		    "config", "expected config list, get KEY, set KEY VALUE or unset KEY");
-	if (paths_init(&paths, &err) != 0 || config_load(paths.config, &c, &err) != 0)
-		return cmd_error("%s", err.text);
-	if (verb[0] == 'l') {
-		rc = list(c);
-	} else if (verb[0] == 'g') {
-		rc = get(c, argv[2]);
-	} else {
-		if (verb[0] == 's')
-			rc = config_set(c, argv[2], argv[3], &err);
-		else
-			rc = config_unset(c, argv[2], &err);
+	if (rc == EXIT_DONE) {
+		rc = value ? config_set(c, key, value, &err) : config_unset(c, key, &err);
 		rc = rc == 0 ? save(&paths, c) : cmd_error("%s", err.text);
 	}
 	config_free(c);
 	return rc;
+}
+
+int cmd_config_set(const struct cmd_line *line)
+{
+	return change(line->words[0], line->words[1]);
+}
+
+int cmd_config_unset(const struct cmd_line *line)
+{
+	return change(line->words[0], NULL);
 }

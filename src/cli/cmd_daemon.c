@@ -11,7 +11,6 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/os.h"
-#include "base/str.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/launch.h"
@@ -30,7 +29,7 @@ static int open_paths(struct client *c)
 	return paths_init(&c->paths, &err) == 0 ? EXIT_DONE : cmd_error("%s", err.text);
 }
 
-static int do_start(int argc, char **argv)
+int cmd_daemon_start(const struct cmd_line *line)
 {
 	struct client c;
 	struct err err;
@@ -80,7 +79,7 @@ static int print_health(const struct client *c)
 	return EXIT_DONE;
 }
 
-static int do_status(int argc, char **argv)
+int cmd_daemon_status(const struct cmd_line *line)
 {
 	struct client c;
 
@@ -118,7 +117,7 @@ static int end_daemon(const struct client *c)
 	return EXIT_DONE;
 }
 
-static int do_stop(int argc, char **argv)
+int cmd_daemon_stop(const struct cmd_line *line)
 {
 	struct client c;
 	int rc;
@@ -135,7 +134,7 @@ static int do_stop(int argc, char **argv)
 	return rc;
 }
 
-static int do_restart(int argc, char **argv)
+int cmd_daemon_restart(const struct cmd_line *line)
 {
 	struct client c;
 	int rc;
@@ -147,13 +146,13 @@ static int do_restart(int argc, char **argv)
 		if (rc != EXIT_DONE)
 			return rc;
 	}
-	rc = do_start(argc, argv);
+	rc = cmd_daemon_start(line);
 	if (rc == EXIT_DONE)
 		printf("the token changed: clients read it again from %s\n", c.paths.state);
 	return rc;
 }
 
-static int do_run(int argc, char **argv)
+int cmd_daemon_run(const struct cmd_line *line)
 {
 	char optad[4096];
 	struct err err;
@@ -164,60 +163,17 @@ static int do_run(int argc, char **argv)
 	return cmd_error("cannot run %s: %s", optad, strerror(errno));
 }
 
-static int do_logs(int argc, char **argv)
+int cmd_daemon_logs(const struct cmd_line *line)
 {
-	struct tail_opts opts = {.follow = true};
-	bool follow = false;
+	struct tail_opts opts = {
+	    .follow = !cmd_value(line, "--lines") || cmd_flag(line, "--follow")};
+	uint64_t n = TAIL_FIRST_LINES;
 	struct client c;
-	uint64_t n;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--follow") == 0 || strcmp(argv[i], "-f") == 0) {
-			follow = true;
-		} else if ((strcmp(argv[i], "--lines") == 0 || strcmp(argv[i], "-n") == 0) &&
-			   i + 1 < argc && str_parse_u64(str_of(argv[i + 1]), 1000000, &n)) {
-			opts.lines = (size_t)n;
-			opts.follow = false;
-			i++;
-		} else {
-			return cmd_usage("daemon",
-			    "daemon logs takes --lines N and --follow, not \"%s\"", argv[i]);
-		}
-	}
-	opts.follow |= follow;
-	if (opts.follow && !opts.lines)
-		opts.lines = TAIL_FIRST_LINES;
+	if (!cmd_number(line, "--lines", 1000000, &n))
+		return EXIT_USAGE;
+	opts.lines = (size_t)n;
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
 	return tail_file(c.paths.log, &opts);
-}
-
-int cmd_daemon(int argc, char **argv)
-{
-	static const struct {
-		const char *name;
-		int (*run)(int argc, char **argv);
-		bool options;
-	} verbs[] = {
-	    {"start", do_start, false},
-	    {"stop", do_stop, false},
-	    {"restart", do_restart, false},
-	    {"status", do_status, false},
-	    {"run", do_run, false},
-	    {"logs", do_logs, true},
-	};
-
-	if (argc < 2)
-		return cmd_usage(
-		    "daemon", "daemon needs one of start, stop, restart, status, run, logs");
-	for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++) {
-		if (strcmp(verbs[i].name, argv[1]) != 0)
-			continue;
-		if (argc > 2 && !verbs[i].options)
-			return cmd_usage(
-			    "daemon", "daemon %s takes no arguments, not \"%s\"", argv[1], argv[2]);
-		return verbs[i].run(argc - 1, argv + 1);
-	}
-	return cmd_usage("daemon",
-	    "daemon has no \"%s\": expected start, stop, restart, status, run or logs", argv[1]);
 }

@@ -40,33 +40,18 @@ static int read_stdin(struct buf *out)
 	return EXIT_DONE;
 }
 
-int cmd_do(int argc, char **argv)
+int cmd_do(const struct cmd_line *line)
 {
-	struct ask_opts opts = {.mode = "do"};
+	struct ask_opts opts = {.mode = "do",
+	    .json = cmd_flag(line, "--json"),
+	    .session = cmd_value(line, "--session")};
 	struct buf content = {0}, piped = {0};
-	const char *model = NULL;
 	struct client c = {0};
 	char id[72];
 	struct err err;
 	int rc;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--json") == 0) {
-			opts.json = true;
-		} else if (strcmp(argv[i], "--model") == 0 && i + 1 < argc) {
-			model = argv[++i];
-		} else if (strcmp(argv[i], "--session") == 0 && i + 1 < argc) {
-			opts.session = argv[++i];
-		} else if (strcmp(argv[i], "--") == 0) {
-			while (++i < argc)
-				buf_addf(&content, "%s%s", content.len ? " " : "", argv[i]);
-		} else if (strncmp(argv[i], "--", 2) == 0) {
-			return cmd_usage(
-			    "do", "do has no option \"%s\", or its value is missing", argv[i]);
-		} else {
-			buf_addf(&content, "%s%s", content.len ? " " : "", argv[i]);
-		}
-	}
+	cmd_join(line, &content);
 	if (has_piped_input() && read_stdin(&piped) != EXIT_DONE)
 		return EXIT_ERROR;
 	if (!content.len && !piped.len)
@@ -78,7 +63,8 @@ int cmd_do(int argc, char **argv)
 	buf_add(&content, piped.p, piped.len);
 	if (client_open(&c, &err) != 0) {
 		rc = cmd_error("%s", err.text);
-	} else if (!opts.session && ask_new_session(&c, model, id, &err) != 0) {
+	} else if (!opts.session &&
+		   ask_new_session(&c, cmd_value(line, "--model"), id, &err) != 0) {
 		rc = cmd_error("%s", err.text);
 	} else {
 		if (!opts.session)

@@ -3,9 +3,9 @@
 
 int (*cmd_demo_main)(int argc, char **argv);
 
-int cmd_lmx(int argc, char **argv)
+int cmd_lmx_demo(const struct cmd_line *line)
 {
-	if (argc > 1 && strcmp(argv[1], "demo") == 0 && cmd_demo_main)
-		return cmd_demo_main(argc - 1, argv + 1);
-	return cmd_usage("lmx", "lmx needs: demo");
+	if (!cmd_demo_main)
+		return cmd_usage("lmx demo", "this build has no demo server");
+	return cmd_demo_main((int)line->count, line->words);
 }

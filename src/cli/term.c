@@ -73,6 +73,26 @@ void term_put_line(const char *p, size_t n)
 	fflush(stdout);
 }
 
+void term_printf(const char *fmt, ...)
+{
+	struct buf text = {0}, safe = {0};
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	va_start(ap, fmt);
+	vsnprintf(buf_reserve(&text, (size_t)n + 1), (size_t)n + 1, fmt, ap);
+	va_end(ap);
+	term_put_harmless(&safe, text.p, (size_t)n);
+	fwrite(safe.p, 1, safe.len, stdout);
+	buf_finish(&safe);
+	buf_finish(&text);
+}
+
 void term_note(const char *fmt, ...)
 {
 	struct buf safe = {0};

@@ -23,6 +23,10 @@ void term_end_line(void);
 /* One line, as it is. */
 void term_put_line(const char *p, size_t n);
 
+/* Formatted text to standard output, its control characters made harmless: ids, titles, previews.
+ */
+void term_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* A dim line on standard error, on a line of its own. */
 void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 

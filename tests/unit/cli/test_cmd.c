@@ -49,24 +49,77 @@ static void help_names_every_command_with_its_summary(void **state)
 	buf_finish(&first);
 }
 
+/* `opta help NAME`, NAME of one or two words. */
+static int run_help(const char *name, const char *before, const char *after)
+{
+	char first[40];
+	const char *space = strchr(name, ' ');
+
+	snprintf(first, sizeof first, "%.*s", space ? (int)(space - name) : 39, name);
+	return space ? run(before ? before : first, before ? first : space + 1,
+			   before ? space + 1 : after)
+		     : run(before ? before : first, before ? first : after);
+}
+
 static void each_command_has_a_help_of_its_own(void **state)
 {
-	struct buf first = {0};
+	struct buf first = {0}, synopsis = {0};
 
 	for (const struct cmd *c = cmds; c->name; c++) {
-		assert_int_equal(run("help", c->name), EXIT_DONE);
-		assert_int_equal(strncmp(buf_cstr(&out), "usage: opta ", 12), 0);
-		assert_holds(buf_cstr(&out), c->args);
-		if (c->details)
-			assert_holds(buf_cstr(&out), c->details);
+		assert_int_equal(run_help(c->name, "help", NULL), EXIT_DONE);
+		buf_clear(&synopsis);
+		buf_adds(&synopsis, "usage: ");
+		cmd_put_synopsis(c, &synopsis);
+		assert_int_equal(strncmp(buf_cstr(&out), buf_cstr(&synopsis), synopsis.len), 0);
+		assert_holds(buf_cstr(&out), c->summary);
+		for (const struct cmd_option *o = c->options; o && o->name; o++)
+			assert_holds(buf_cstr(&out), o->help);
+		if (c->max == CMD_RAW)
+			continue;
 		buf_clear(&first);
 		buf_adds(&first, buf_cstr(&out));
-		assert_int_equal(run(c->name, "--help"), EXIT_DONE);
+		assert_int_equal(run_help(c->name, NULL, "--help"), EXIT_DONE);
 		assert_string_equal(buf_cstr(&out), buf_cstr(&first));
-		assert_int_equal(run(c->name, "-h"), EXIT_DONE);
+		assert_int_equal(run_help(c->name, NULL, "-h"), EXIT_DONE);
 		assert_string_equal(buf_cstr(&out), buf_cstr(&first));
 	}
 	buf_finish(&first);
+	buf_finish(&synopsis);
+}
+
+static void options_and_words_are_checked_by_the_table(void **state)
+{
+	static const struct {
+		const char *words[4], *says;
+	} bad[] = {
+	    {{"daemon"}, "daemon needs one of its commands; see `opta help daemon`"},
+	    {{"daemon", "strat"}, "there is no command \"daemon strat\"; did you mean start?"},
+	    {{"daemon", "logs", "--line=3"}, "daemon logs has no option \"--line=3\""},
+	    {{"daemon", "logs", "--lines"}, "--lines needs a value: N"},
+	    {{"daemon", "logs", "--lines", "x"}, "--lines must be a whole number"},
+	    {{"daemon", "logs", "--follow=1"}, "--follow takes no value"},
+	    {{"daemon", "status", "now"}, "daemon status takes no arguments, not \"now\""},
+	    {{"config", "get"}, "config get needs KEY"},
+	    {{"config", "set", "a"}, "config set needs KEY VALUE"},
+	    {{"do", "--mdoel", "x"}, "did you mean --model?"},
+	};
+
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		assert_int_equal(
+		    run(bad[i].words[0], bad[i].words[1], bad[i].words[2], bad[i].words[3]),
+		    EXIT_USAGE);
+		assert_holds(buf_cstr(&err), bad[i].says);
+		assert_int_equal(out.len, 0);
+	}
+}
+
+static void a_family_has_a_help(void **state)
+{
+	assert_int_equal(run("help", "daemon"), EXIT_DONE);
+	assert_holds(buf_cstr(&out), "daemon restart");
+	assert_null(strstr(buf_cstr(&out), "config"));
+	assert_int_equal(run("daemon", "--help"), EXIT_DONE);
+	assert_holds(buf_cstr(&out), "daemon restart");
 }
 
 static void what_is_no_command_is_refused_with_the_nearest(void **state)
@@ -137,6 +190,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(help_names_every_command_with_its_summary),
 	    cmocka_unit_test(each_command_has_a_help_of_its_own),
+	    cmocka_unit_test(options_and_words_are_checked_by_the_table),
+	    cmocka_unit_test(a_family_has_a_help),
 	    cmocka_unit_test(what_is_no_command_is_refused_with_the_nearest),
 	    cmocka_unit_test(the_version_is_said_in_three_spellings),
 	    cmocka_unit_test(a_command_gets_its_words_and_its_exit_code_is_the_programs),

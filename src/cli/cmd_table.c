@@ -1,0 +1,69 @@
+/* The table of commands. */
+#include "cli/cmd.h"
+
+#define END                                                                                        \
+	{                                                                                          \
+		NULL, NULL, NULL                                                                   \
+	}
+
+static const struct cmd_option do_options[] = {
+    {"--format", "FORM", "markdown, text (as the model wrote it) or json (each event a line)"},
+    {"--json", NULL, "the same as --format json"}, {"--model", "NAME", "the model to ask"},
+    {"--session", "ID", "go on in this session"}, {"--plan", NULL, "make a plan, change nothing"},
+    {"--review", NULL, "review, change nothing"}, {"--research", NULL, "find out, change nothing"},
+    {"--auto", NULL, "edit files without asking; commands are still asked for"},
+    {"--dangerous", NULL, "do everything without asking"},
+    {"--non-interactive", NULL, "nobody will answer: deny what must be asked"},
+    {"--max-turns", "N", "at most N tool calls"},
+    {"--quiet", NULL, "the answer alone: no progress, no statistics"}, END};
+
+static const struct cmd_option chat_options[] = {{"--model", "NAME", "the model to ask"},
+    {"--session", "ID", "go on in this session"}, {"--resume", "ID", "the same"},
+    {"--plan", NULL, "make plans, change nothing"}, {"--review", NULL, "review, change nothing"},
+    {"--research", NULL, "find out, change nothing"},
+    {"--auto", NULL, "edit files without asking; commands are still asked for"},
+    {"--dangerous", NULL, "do everything without asking"}, END};
+
+static const struct cmd_option logs_options[] = {
+    {"--lines", "N", "print the last N lines and stop"},
+    {"--follow", NULL, "go on with what comes (as without --lines)"}, END};
+
+static const struct cmd_option answer_options[] = {
+    {"--remember", NULL, "also for the rest of the session"},
+    {"--answer", "TEXT", "the answer to a question"}, END};
+
+const struct cmd cmds[] = {
+    {"do", "WORDS…", 0, CMD_ANY, "ask once and stream the answer", do_options,
+	"What is piped in is given to the model as context. The answer goes to standard output,\n"
+	"everything else to standard error. Exit codes: 0 done, 1 error, 2 usage, 130 cancelled.",
+	"do \"explain this\" < main.c\ndo --auto \"fix the failing test\"", cmd_do},
+    {"chat", "", 0, 0, "talk, line by line", chat_options,
+	"Ctrl+C cancels the answer, Ctrl+D leaves.", NULL, cmd_chat},
+    {"pending", "", 0, 0, "permission requests that wait for an answer", NULL, NULL, NULL,
+	cmd_pending},
+    {"approve", "ID", 1, 1, "allow what a permission request asks for", answer_options, NULL, NULL,
+	cmd_approve},
+    {"deny", "ID", 1, 1, "deny it", answer_options, NULL, NULL, cmd_deny},
+    {"daemon start", "", 0, 0, "start the daemon; prints pid and port", NULL, NULL, NULL,
+	cmd_daemon_start},
+    {"daemon stop", "", 0, 0, "let running turns finish, then end it", NULL, NULL, NULL,
+	cmd_daemon_stop},
+    {"daemon restart", "", 0, 0, "stop and start; the token changes", NULL, NULL, NULL,
+	cmd_daemon_restart},
+    {"daemon status", "", 0, 0, "one line; exit code 3 when it is stopped", NULL, NULL, NULL,
+	cmd_daemon_status},
+    {"daemon run", "", 0, 0, "run it in the foreground", NULL, NULL, NULL, cmd_daemon_run},
+    {"daemon logs", "", 0, 0, "follow its log; Ctrl+C stops following", logs_options, NULL, NULL,
+	cmd_daemon_logs},
+    {"config list", "", 0, 0, "all settings, their values and what they mean", NULL, NULL, NULL,
+	cmd_config_list},
+    {"config get", "KEY", 1, 1, "print one setting", NULL, NULL, "config get connection.host",
+	cmd_config_get},
+    {"config set", "KEY VALUE", 2, 2, "change a setting; a running daemon applies it", NULL, NULL,
+	"config set connection.host 127.0.0.1:11434", cmd_config_set},
+    {"config unset", "KEY", 1, 1, "back to the default", NULL, NULL, NULL, cmd_config_unset},
+    {"lmx demo", "[options]", 0, CMD_RAW, "a model server for trying out and for tests", NULL,
+	"`opta lmx demo --help` shows its options and its prompt language.", NULL, cmd_lmx_demo},
+    {"help", "[COMMAND]", 0, 2, "this text, or a command's", NULL, NULL, NULL, cmd_help},
+    {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL},
+};
