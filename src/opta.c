@@ -1,4 +1,5 @@
 /* The command line's main: the name of a command to its function. */
+#include <locale.h>
 #include <signal.h>
 
 #include "cli/cmd.h"
@@ -7,6 +8,8 @@
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
+	/* For the width of characters alone; numbers and messages stay as they are. */
+	setlocale(LC_CTYPE, "C.UTF-8");
 	cmd_demo_main = demo_main;
 	return cmd_run(argc, argv);
 }

@@ -8,26 +8,29 @@
 #include <uv.h>
 
 #include "base/buf.h"
-#include "base/clock.h"
 #include "base/err.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/map.h"
+#include "base/mem.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/follow.h"
+#include "cli/live.h"
+#include "cli/markdown.h"
+#include "cli/prompt.h"
 #include "cli/term.h"
-#include "net/ws_client.h"
+#include "cli/view.h"
 #include "protocol/envelope.h"
-#include "protocol/http.h"
 
 enum {
 	ASK_REQUEST_MS = 30000,
-	ASK_CONNECT_MS = 5000,
-	ASK_MAX_EVENT = 64 * 1024 * 1024, /* bytes of one event */
-	/* Waits before the tries to reach the daemon again; the last one repeats. */
-	ASK_RETRY_FIRST_MS = 20,
-	ASK_RETRY_MAX_MS = 1000,
-	ASK_RETRIES = 12,     /* about seven seconds */
 	ASK_CANCEL_MS = 5000, /* after Ctrl+C, for the cancel to be in the log */
+};
+
+/* A tool call that runs. */
+struct started {
+	char *id, *args; /* owned */
 };
 
 struct ask {
@@ -35,17 +38,18 @@ struct ask {
 	const struct ask_opts *opts;
 	uv_loop_t loop;
 	uv_signal_t interrupt;
-	uv_timer_t timer;   /* next try to connect, or the end of a cancel */
-	struct ws_call *ws; /* NULL: not connected */
+	uv_timer_t timer; /* the end of a cancel */
+	struct follow follow;
+	struct prompt *prompt; /* the terminal's answer to a request, or NULL */
+	struct markdown_stream
+	    *markdown;	    /* the answer on its way to the terminal, or NULL: as it is */
+	struct live live;   /* the block of it that is still open */
+	struct map started; /* call id -> struct started */
 	char turn_id[64];
-	char daemon_id[64]; /* of the last event seen */
-	uint64_t seq;	    /* of the last event seen */
-	unsigned tries;
-	int exit_code; /* -1: the turn goes on */
-	bool cancelling, thinking, text_open;
+	char asked[64]; /* the request that is open, "" none */
+	int exit_code;	/* -1: the turn goes on */
+	bool cancelling, text_open;
 };
-
-static void connect_ws(struct ask *a);
 
 /* --- the session and the turn --- */
 
@@ -94,7 +98,7 @@ static int read_last_seq(struct ask *a, struct err *reterr)
 	status =
 	    client_request(a->client, "GET", buf_cstr(&target), NULL, ASK_REQUEST_MS, &out, reterr);
 	if (status == 200 && json_parse(out.p, out.len, &root, reterr) == 0) {
-		a->seq = (uint64_t)json_int(root, "lastSeq", 0);
+		a->follow.seq = (uint64_t)json_int(root, "lastSeq", 0);
 		status = 0;
 	} else if (status > 0) {
 		client_error_text(&out, why, sizeof why);
@@ -104,6 +108,16 @@ static int read_last_seq(struct ask *a, struct err *reterr)
 	buf_finish(&target);
 	buf_finish(&out);
 	return status;
+}
+
+static void put_overrides(const struct ask_opts *o, struct buf *body)
+{
+	buf_addf(body, ",\"overrides\":{\"auto\":%s,\"dangerous\":%s,\"nonInteractive\":%s",
+	    o->allow_edits ? "true" : "false", o->allow_all ? "true" : "false",
+	    o->non_interactive ? "true" : "false");
+	if (o->max_tool_calls)
+		buf_addf(body, ",\"maxToolCalls\":%" PRIu64, o->max_tool_calls);
+	buf_addc(body, '}');
 }
 
 static int submit(struct ask *a, struct err *reterr)
@@ -118,8 +132,10 @@ static int submit(struct ask *a, struct err *reterr)
 	buf_addf(&target, "/v3/sessions/%s/turns", a->opts->session);
 	buf_adds(&body, "{\"content\":");
 	json_put_str(&body, a->opts->content, a->opts->content_len);
-	buf_addf(&body, ",\"mode\":\"%s\",\"clientId\":\"opta-cli\",\"idempotencyKey\":\"%s\"}",
+	buf_addf(&body, ",\"mode\":\"%s\",\"clientId\":\"opta-cli\",\"idempotencyKey\":\"%s\"",
 	    a->opts->mode, key);
+	put_overrides(a->opts, &body);
+	buf_addc(&body, '}');
 	for (int try = 0; try < 2; try++) {
 		buf_clear(&out);
 		status = client_request(a->client, "POST", buf_cstr(&target), buf_cstr(&body),
@@ -141,17 +157,51 @@ static int submit(struct ask *a, struct err *reterr)
 	return status;
 }
 
-/* --- events --- */
+/* --- the end --- */
+
+/* Show what came of the answer: complete blocks for good, the open one as it looks now. */
+static void paint(struct ask *a, bool end)
+{
+	struct buf done = {0}, open = {0};
+
+	live_resize(&a->live, term_width(STDOUT_FILENO), term_height(STDOUT_FILENO));
+	markdown_stream_set_width(a->markdown, a->live.width);
+	markdown_stream_take(a->markdown, end, &done);
+	markdown_stream_open(a->markdown, &open);
+	live_update(&a->live, done.p, done.len, open.p, open.len, ~0U, 0);
+	buf_finish(&done);
+	buf_finish(&open);
+}
+
+/* What of the answer is still held back goes out, and its line ends. */
+static void end_text(struct ask *a)
+{
+	if (a->text_open && a->markdown) {
+		paint(a, true);
+		live_finish(&a->live);
+	} else if (a->text_open && a->opts->format != ASK_JSON) {
+		term_end_line();
+	}
+	a->text_open = false;
+}
+
+static void end_prompt(struct ask *a, const char *note)
+{
+	prompt_free(a->prompt);
+	if (a->prompt && note)
+		term_note("%s", note);
+	a->prompt = NULL;
+	a->asked[0] = '\0';
+}
 
 static void finish(struct ask *a, int code)
 {
 	if (a->exit_code >= 0)
 		return;
 	a->exit_code = code;
-	if (a->text_open && !a->opts->json)
-		term_end_line();
-	ws_call_close(a->ws, 1000);
-	a->ws = NULL;
+	end_prompt(a, NULL);
+	end_text(a);
+	follow_stop(&a->follow);
 	uv_close((uv_handle_t *)&a->timer, NULL);
 	uv_close((uv_handle_t *)&a->interrupt, NULL);
 }
@@ -178,54 +228,208 @@ static void say_error(const char *message, const char *code)
 		    "or try the built-in one: opta lmx demo");
 }
 
-static void show(struct ask *a, enum event_kind kind, const json_t *payload)
-{
-	struct str text = json_str(payload, "text");
+/* --- what is asked --- */
 
-	switch (kind) {
-	case EVENT_TURN_TOKEN:
-		a->text_open = true;
-		if (!a->opts->json)
-			term_put_text(text.p, text.n);
+static void send_decision(struct ask *a, bool allow, bool remember, const char *answer)
+{
+	struct buf json = {0};
+
+	buf_adds(&json, "{\"type\":\"permission.resolve\",\"sessionId\":");
+	json_put_cstr(&json, a->opts->session);
+	buf_addf(&json,
+	    ",\"requestId\":\"%s\",\"decision\":\"%s\",\"decidedBy\":\"opta-cli\",\"remember\":%s",
+	    a->asked, allow ? "allow" : "deny", remember ? "true" : "false");
+	if (answer) {
+		buf_adds(&json, ",\"answer\":");
+		json_put_cstr(&json, answer);
+	}
+	buf_addc(&json, '}');
+	if (!follow_send(&a->follow, json.p, json.len))
+		term_note(
+		    "there is no connection to the daemon just now: answer again in a moment");
+	buf_finish(&json);
+}
+
+static void cancel_turn(struct ask *a);
+
+static void on_answer(void *data, enum prompt_answer answer, const char *text)
+{
+	struct ask *a = data;
+
+	switch (answer) {
+	case PROMPT_APPROVE:
+	case PROMPT_ALL:
+		send_decision(a, true, answer == PROMPT_ALL, NULL);
 		break;
-	case EVENT_TURN_PROGRESS:
-		if (!a->opts->json)
-			term_note("%s", json_cstr(payload, "message", ""));
+	case PROMPT_DENY:
+		send_decision(a, false, false, NULL);
 		break;
-	case EVENT_TURN_DONE:
-		finish(a, EXIT_DONE);
+	case PROMPT_TEXT:
+		send_decision(a, true, false, text);
 		break;
-	case EVENT_TURN_ERROR:
-		finish(a, EXIT_ERROR);
-		if (!a->opts->json)
-			say_error(
-			    json_cstr(payload, "message", "?"), json_cstr(payload, "code", "?"));
-		break;
-	default:
+	case PROMPT_QUIT:
+		cancel_turn(a);
 		break;
 	}
 }
 
-static void take_event(struct ask *a, struct str json, const struct envelope_view *e)
+static struct view view_of(const struct ask *a)
 {
+	return (struct view){
+	    .color = term_color(STDERR_FILENO), .width = term_width(STDERR_FILENO)};
+}
+
+static void show_request(struct ask *a, const json_t *payload)
+{
+	struct view view = view_of(a);
+	bool question = strcmp(json_cstr(payload, "toolName", ""), "ask_user") == 0;
+	struct buf out = {0};
+
+	end_text(a);
+	end_prompt(a, NULL);
+	snprintf(a->asked, sizeof a->asked, "%s", json_cstr(payload, "requestId", ""));
+	view_put_request(&out, &view, payload);
+	term_put_note(out.p, out.len);
+	buf_finish(&out);
+	a->prompt = prompt_new(&a->loop, question, on_answer, a);
+	if (!a->prompt)
+		term_note("waiting: `opta approve %s` or `opta deny %s` answers from any terminal",
+		    a->asked, a->asked);
+}
+
+static void show_resolved(struct ask *a, const json_t *payload)
+{
+	const char *reason = json_cstr(payload, "reason", ""),
+		   *decision = json_cstr(payload, "decision", "");
+
+	if (strcmp(json_cstr(payload, "requestId", ""), a->asked) != 0)
+		return;
+	end_prompt(a, NULL);
+	if (a->opts->quiet)
+		return;
+	if (strcmp(reason, "client") == 0)
+		term_note("%s by %s", strcmp(decision, "allow") == 0 ? "allowed" : "denied",
+		    json_cstr(payload, "decidedBy", "?"));
+	else
+		term_note("denied: %s", reason);
+}
+
+/* --- events --- */
+
+static void remember_start(struct ask *a, const json_t *payload)
+{
+	struct started *s = mem_zalloc(1, sizeof *s);
+
+	s->id = mem_strdup(json_cstr(payload, "callId", ""));
+	s->args = mem_strdup(json_cstr(payload, "args", "{}"));
+	map_put(&a->started, s->id, s);
+}
+
+static void free_started(struct started *s)
+{
+	if (!s)
+		return;
+	free(s->id);
+	free(s->args);
+	free(s);
+}
+
+static void show_tool(struct ask *a, const json_t *payload)
+{
+	struct started *s = map_remove(&a->started, json_cstr(payload, "callId", ""));
+	struct view view = view_of(a);
+	struct buf out = {0};
+
+	if (!a->opts->quiet && a->opts->format != ASK_JSON) {
+		end_text(a);
+		view_put_tool(&out, &view, s ? s->args : "{}", payload);
+		term_put_note(out.p, out.len);
+		buf_finish(&out);
+	}
+	free_started(s);
+}
+
+static void show_done(struct ask *a, const json_t *payload)
+{
+	struct buf out = {0};
+
+	finish(a, EXIT_DONE);
+	if (a->opts->quiet || a->opts->format == ASK_JSON || !term_is_terminal(STDERR_FILENO))
+		return;
+	view_put_stats(&out, json_object_get(payload, "stats"));
+	term_note("%s", buf_cstr(&out));
+	buf_finish(&out);
+}
+
+static void show(struct ask *a, enum event_kind kind, const json_t *payload)
+{
+	struct str text = json_str(payload, "text");
+	bool json = a->opts->format == ASK_JSON;
+
+	switch (kind) {
+	case EVENT_TURN_TOKEN:
+		a->text_open = true;
+		if (a->markdown) {
+			markdown_stream_add(a->markdown, text.p, text.n);
+			paint(a, false);
+		} else if (!json)
+			term_put_text(text.p, text.n);
+		break;
+	case EVENT_TURN_PROGRESS:
+		end_text(a);
+		if (!json && !a->opts->quiet)
+			term_note("%s", json_cstr(payload, "message", ""));
+		break;
+	case EVENT_TOOL_START:
+		remember_start(a, payload);
+		break;
+	case EVENT_TOOL_END:
+		show_tool(a, payload);
+		break;
+	case EVENT_PERMISSION_REQUEST:
+		show_request(a, payload);
+		break;
+	case EVENT_PERMISSION_RESOLVED:
+		show_resolved(a, payload);
+		break;
+	case EVENT_TURN_DONE:
+		show_done(a, payload);
+		break;
+	case EVENT_TURN_ERROR:
+		finish(a, EXIT_ERROR);
+		if (!json)
+			say_error(
+			    json_cstr(payload, "message", "?"), json_cstr(payload, "code", "?"));
+		break;
+	case EVENT_SESSION_SNAPSHOT:
+	case EVENT_SESSION_UPDATED:
+	case EVENT_SESSION_CANCELLED:
+	case EVENT_TURN_QUEUED:
+	case EVENT_TURN_START:
+	case EVENT_TURN_THINKING:
+	case EVENT_BACKGROUND_OUTPUT:
+	case EVENT_BACKGROUND_STATUS:
+	case EVENT_KINDS:
+		break;
+	}
+}
+
+static void on_event(void *data, struct str json, const struct envelope_view *e)
+{
+	struct ask *a = data;
 	json_t *payload = NULL;
 	bool ours;
 
-	/* What was seen before a reconnect is not shown twice. */
-	if (e->seq <= a->seq)
-		return;
-	a->seq = e->seq;
-	snprintf(a->daemon_id, sizeof a->daemon_id, "%.*s", (int)e->daemon_id.n, e->daemon_id.p);
-	if (json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
+	if (a->exit_code >= 0 || json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
 		return;
 	ours = strcmp(json_cstr(payload, "turnId", ""), a->turn_id) == 0;
 	if (e->kind == EVENT_SESSION_CANCELLED)
 		ours = names_turn(json_object_get(payload, "turnIds"), a->turn_id);
-	if (ours && a->opts->json)
+	if (ours && a->opts->format == ASK_JSON)
 		term_put_line(json.p, json.n);
 	if (ours && e->kind == EVENT_SESSION_CANCELLED) {
 		finish(a, EXIT_CANCELLED);
-		if (!a->opts->json)
+		if (a->opts->format != ASK_JSON)
 			term_note("cancelled");
 	} else if (ours) {
 		show(a, e->kind, payload);
@@ -233,113 +437,18 @@ static void take_event(struct ask *a, struct str json, const struct envelope_vie
 	json_decref(payload);
 }
 
-static void on_message(void *data, const char *p, size_t n)
-{
-	struct ask *a = data;
-	struct str json = {p, n};
-	struct envelope_view e;
-	json_t *frame = NULL;
-
-	a->tries = 0;
-	if (a->exit_code >= 0)
-		return;
-	if (envelope_view(json, &e)) {
-		take_event(a, json, &e);
-		return;
-	}
-	if (json_parse(p, n, &frame, NULL) != 0)
-		return;
-	/* The tail we saw was lost to a power cut: the log is read again, our turn ends as
-	 * interrupted in it. */
-	if (strcmp(json_cstr(frame, "type", ""), "resync") == 0)
-		a->seq = 0;
-	json_decref(frame);
-}
-
-/* --- connection --- */
-
-static void on_retry(uv_timer_t *timer);
-
-/* Try again a little later, or end with what went wrong. */
-static void retry_or_give_up(struct ask *a, const char *why)
-{
-	unsigned wait = ASK_RETRY_FIRST_MS << (a->tries < 6 ? a->tries : 6);
-
-	if (a->tries >= ASK_RETRIES) {
-		finish(a, EXIT_ERROR);
-		cmd_error("%s", why);
-		return;
-	}
-	if (a->tries++ == 0)
-		term_note("Connection interrupted, reconnecting...");
-	uv_timer_start(&a->timer, on_retry, wait < ASK_RETRY_MAX_MS ? wait : ASK_RETRY_MAX_MS, 0);
-}
-
-static void on_retry(uv_timer_t *timer)
-{
-	struct ask *a = timer->data;
-	struct err err;
-
-	/*
-	 * The daemon may be another one by now, elsewhere, with another token. One that
-	 * died is started again; one that somebody stopped is not brought back from here,
-	 * only waited for, as it may be a restart.
-	 */
-	if (client_find(a->client) == CLIENT_STOPPED && a->client->told_to_stop) {
-		retry_or_give_up(a, "the daemon was stopped before this turn was done");
-		return;
-	}
-	if (client_open(a->client, &err) != 0) {
-		finish(a, EXIT_ERROR);
-		cmd_error("%s", err.text);
-		return;
-	}
-	connect_ws(a);
-}
-
-static void on_open(void *data)
-{
-	(void)data;
-}
-
-static void on_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
+static void on_down(void *data)
 {
 	struct ask *a = data;
 
-	a->ws = NULL;
-	if (a->exit_code >= 0)
-		return;
-	if (code == 4004) {
-		finish(a, EXIT_ERROR);
-		cmd_error("the session is gone");
-		return;
-	}
-	retry_or_give_up(a, err->text);
+	end_text(a);
+	term_note("Connection interrupted, reconnecting...");
 }
 
-static void connect_ws(struct ask *a)
+static void on_lost(void *data, const char *why)
 {
-	struct buf target = {0}, headers = {0};
-
-	buf_addf(
-	    &target, "/v3/ws?sessionId=%s&afterSeq=%" PRIu64 "&sync=1", a->opts->session, a->seq);
-	if (a->daemon_id[0]) {
-		buf_adds(&target, "&daemonId=");
-		http_query_put(&target, a->daemon_id);
-	}
-	client_put_auth(a->client, &headers);
-	a->ws = ws_call_start(&a->loop, &(struct ws_call_opts){.host = a->client->host,
-					    .port = a->client->port,
-					    .target = buf_cstr(&target),
-					    .headers = buf_cstr(&headers),
-					    .connect_ms = ASK_CONNECT_MS,
-					    .max_message = ASK_MAX_EVENT,
-					    .on_open = on_open,
-					    .on_message = on_message,
-					    .on_closed = on_closed,
-					    .data = a});
-	buf_finish(&target);
-	buf_finish(&headers);
+	finish(data, EXIT_ERROR);
+	cmd_error("%s", why);
 }
 
 /* --- Ctrl+C --- */
@@ -349,9 +458,8 @@ static void on_cancel_late(uv_timer_t *timer)
 	finish(timer->data, EXIT_CANCELLED);
 }
 
-static void on_interrupt(uv_signal_t *handle, int signum)
+static void cancel_turn(struct ask *a)
 {
-	struct ask *a = handle->data;
 	struct buf target = {0}, body = {0}, out = {0};
 
 	if (a->cancelling) {
@@ -367,8 +475,23 @@ static void on_interrupt(uv_signal_t *handle, int signum)
 	buf_finish(&target);
 	buf_finish(&body);
 	buf_finish(&out);
-	if (a->exit_code < 0 && a->ws)
+	if (a->exit_code < 0)
 		uv_timer_start(&a->timer, on_cancel_late, ASK_CANCEL_MS, 0);
+}
+
+static void on_interrupt(uv_signal_t *handle, int signum)
+{
+	cancel_turn(handle->data);
+}
+
+static void free_all_started(struct ask *a)
+{
+	struct started *s;
+	size_t at = 0;
+
+	while ((s = map_next(&a->started, &at)))
+		free_started(s);
+	map_finish(&a->started);
 }
 
 int ask_run(struct client *c, const struct ask_opts *opts)
@@ -376,6 +499,14 @@ int ask_run(struct client *c, const struct ask_opts *opts)
 	struct ask a = {.client = c, .opts = opts, .exit_code = -1};
 	struct err err;
 
+	a.follow = (struct follow){.loop = &a.loop,
+	    .client = c,
+	    .session = opts->session,
+	    .on_event = on_event,
+	    .on_down = on_down,
+	    .on_lost = on_lost,
+	    .data = &a,
+	    .stopped = true};
 	uv_loop_init(&a.loop);
 	uv_timer_init(&a.loop, &a.timer);
 	a.timer.data = &a;
@@ -383,13 +514,19 @@ int ask_run(struct client *c, const struct ask_opts *opts)
 	uv_signal_init(&a.loop, &a.interrupt);
 	a.interrupt.data = &a;
 	uv_signal_start(&a.interrupt, on_interrupt, SIGINT);
+	a.live.fd = STDOUT_FILENO;
+	if (opts->format == ASK_MARKDOWN && term_moves(STDOUT_FILENO))
+		a.markdown =
+		    markdown_stream_new(term_width(STDOUT_FILENO), term_color(STDOUT_FILENO));
 	if (read_last_seq(&a, &err) != 0 || submit(&a, &err) != 0) {
 		finish(&a, EXIT_ERROR);
 		cmd_error("%s", err.text);
 	} else {
-		connect_ws(&a);
+		follow_start(&a.follow);
 	}
 	uv_run(&a.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a.loop);
+	markdown_stream_free(a.markdown);
+	free_all_started(&a);
 	return a.exit_code < 0 ? EXIT_ERROR : a.exit_code;
 }

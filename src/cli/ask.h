@@ -3,7 +3,7 @@
 
 /*
  * One turn from the command line: submit, follow its events through lost
- * connections and restarted daemons, print, cancel on Ctrl+C. Blocks.
+ * connections and restarted daemons, print, answer what is asked, cancel on Ctrl+C. Blocks.
  */
 
 #include <stdbool.h>
@@ -13,12 +13,22 @@
 struct client;
 struct err;
 
+enum ask_format {
+	ASK_MARKDOWN, /* shown on a terminal, as it is in a pipe */
+	ASK_TEXT,     /* as the model wrote it */
+	ASK_JSON,     /* each event a line */
+};
+
 struct ask_opts {
 	const char *session; /* its id */
-	const char *mode;    /* "chat" or "do" */
+	const char *mode;    /* "chat", "do", "plan" … */
 	const char *content; /* the user's words */
 	size_t content_len;
-	bool json; /* print envelopes instead of text */
+	enum ask_format format;
+	bool quiet; /* the answer alone */
+	/* What the turn may do (protocol/requests.h, struct turn_overrides). */
+	bool allow_edits, allow_all, non_interactive;
+	uint64_t max_tool_calls; /* 0: the setting's */
 };
 
 /*

@@ -14,11 +14,13 @@
 #include "base/os.h"
 #include "cli/launch.h"
 #include "net/http_client.h"
+#include "protocol/http.h"
 
 enum {
 	CLIENT_MAX_STATE = 64 * 1024,	      /* bytes of state.json */
 	CLIENT_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of one answer */
 	CLIENT_STATE_MS = 3000,		      /* for the daemon to write its state again */
+	CLIENT_LIST_MS = 10000,
 	CLIENT_CONNECT_MS = 5000,
 };
 
@@ -227,6 +229,58 @@ int client_request(const struct client *c, const char *method, const char *targe
 		return err_set(reterr, r.err.code, "cannot talk to the daemon on port %d: %s",
 		    c->port, r.err.text);
 	return r.status;
+}
+
+/* Does the session's id begin with what was typed? */
+static bool begins(const char *id, const char *typed)
+{
+	size_t n = strlen(typed);
+
+	return strncmp(id, typed, n) == 0 ||
+	       (strncmp(id, "sess_", 5) == 0 && strncmp(id + 5, typed, n) == 0);
+}
+
+int client_find_session(
+    const struct client *c, const char *id, char *ret_id, char *why, size_t size)
+{
+	struct buf target = {0}, out = {0};
+	size_t i, fits = 0;
+	json_t *list = NULL, *one;
+	struct err err = {0};
+	int status;
+
+	buf_adds(&target, "/v3/sessions?q=");
+	http_query_put(&target, id);
+	status = client_request(c, "GET", buf_cstr(&target), NULL, CLIENT_LIST_MS, &out, &err);
+	if (status == 200)
+		json_parse(out.p, out.len, &list, &err);
+	ret_id[0] = '\0';
+	json_array_foreach (list, i, one) {
+		const char *have = json_cstr(one, "id", "");
+
+		if (!begins(have, id))
+			continue;
+		snprintf(ret_id, 72, "%s", have);
+		fits++;
+		if (strcmp(have, id) == 0) {
+			fits = 1;
+			break;
+		}
+	}
+	json_decref(list);
+	buf_finish(&target);
+	buf_finish(&out);
+	if (fits == 1)
+		return 0;
+	if (status != 200)
+		snprintf(
+		    why, size, "%s", status < 0 ? err.text : "the daemon gave no list of sessions");
+	else if (fits)
+		snprintf(why, size, "%zu sessions begin with %.60s: give more of the id", fits, id);
+	else
+		snprintf(
+		    why, size, "there is no session %.60s; `opta sessions list` lists them", id);
+	return ERR_UNKNOWN;
 }
 
 void client_error_text(const struct buf *out, char *text, size_t size)

@@ -60,6 +60,13 @@ int client_open(struct client *c, struct err *reterr);
 int client_request(const struct client *c, const char *method, const char *target, const char *body,
     int ms, struct buf *out, struct err *reterr);
 
+/*
+ * The session named by an id or the only one whose id begins with it (with or without "sess_"),
+ * into ret_id (72 bytes). 0, or a code with a sentence in why.
+ */
+int client_find_session(
+    const struct client *c, const char *id, char *ret_id, char *why, size_t size);
+
 /* The sentence of an error body, or the body itself when it has none. Valid until out changes. */
 void client_error_text(const struct buf *out, char *text, size_t size);
 

@@ -1,4 +1,4 @@
-/* opta chat: a plain line loop. */
+/* opta chat: on a terminal, or line by line. */
 #include <errno.h>
 #include <signal.h>
 #include <unistd.h>
@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "cli/ask.h"
+#include "cli/chat.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/term.h"
@@ -29,10 +30,14 @@ static void catch_interrupt(void)
 	interrupted = 0;
 }
 
-int cmd_chat(const struct cmd_line *line_)
+/* Without a terminal that can be painted on (a pipe, TERM=dumb): a line in, an answer out. */
+static int chat_plain(const struct chat_opts *o)
 {
-	struct ask_opts opts = {.mode = "chat", .session = cmd_value(line_, "--session")};
-	const char *model = cmd_value(line_, "--model");
+	struct ask_opts opts = {.mode = o->mode,
+	    .format = ASK_TEXT,
+	    .session = o->session,
+	    .allow_edits = o->allow_edits,
+	    .allow_all = o->allow_all};
 	struct client c = {0};
 	char id[72], *line = NULL;
 	size_t cap = 0;
@@ -44,7 +49,7 @@ int cmd_chat(const struct cmd_line *line_)
 	if (client_open(&c, &err) != 0)
 		return cmd_error("%s", err.text);
 	if (!opts.session) {
-		if (ask_new_session(&c, model, id, &err) != 0)
+		if (ask_new_session(&c, o->model, id, &err) != 0)
 			return cmd_error("%s", err.text);
 		opts.session = id;
 	}
@@ -83,4 +88,33 @@ int cmd_chat(const struct cmd_line *line_)
 		fputc('\n', stderr);
 	/* A person sees each error as it happens; a script wants to know of the last. */
 	return person ? EXIT_DONE : rc;
+}
+
+int cmd_chat(const struct cmd_line *line)
+{
+	struct chat_opts opts = {.model = cmd_value(line, "--model"),
+	    .session = cmd_value(line, "--session"),
+	    .device = cmd_value(line, "--device"),
+	    .mode = cmd_flag(line, "--plan")	   ? "plan"
+		    : cmd_flag(line, "--review")   ? "review"
+		    : cmd_flag(line, "--research") ? "research"
+						   : "chat",
+	    .allow_edits = cmd_flag(line, "--auto"),
+	    .allow_all = cmd_flag(line, "--dangerous")};
+	char id[72], why[300];
+	struct client c = {0};
+	struct err err;
+
+	if (!opts.session)
+		opts.session = cmd_value(line, "--resume");
+	if (opts.session) {
+		if (client_open(&c, &err) != 0)
+			return cmd_error("%s", err.text);
+		if (client_find_session(&c, opts.session, id, why, sizeof why) != 0)
+			return cmd_error("%s", why);
+		opts.session = id;
+	}
+	if (isatty(STDIN_FILENO) && term_moves(STDOUT_FILENO))
+		return chat_run(&opts);
+	return chat_plain(&opts);
 }

@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -10,13 +11,43 @@
 /* The answer's last byte was no line end. */
 static bool line_open;
 
-static bool is_terminal(int fd)
+bool term_is_terminal(int fd)
 {
 	static int known[3] = {-1, -1, -1};
 
+	if (fd < 0 || fd > 2)
+		return isatty(fd);
 	if (known[fd] < 0)
 		known[fd] = isatty(fd);
 	return known[fd] == 1;
+}
+
+bool term_moves(int fd)
+{
+	const char *kind = getenv("TERM");
+
+	return term_is_terminal(fd) && kind && kind[0] && strcmp(kind, "dumb") != 0;
+}
+
+bool term_color(int fd)
+{
+	const char *no = getenv("NO_COLOR");
+
+	return term_moves(fd) && !(no && no[0]);
+}
+
+unsigned term_width(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_col ? size.ws_col : 80;
+}
+
+unsigned term_height(int fd)
+{
+	struct winsize size;
+
+	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : 24;
 }
 
 /* Copy with control characters shown as their Unicode pictures, C1 controls (C2 80 … C2 9F) as
@@ -48,7 +79,7 @@ void term_put_text(const char *p, size_t n)
 	if (!n)
 		return;
 	line_open = p[n - 1] != '\n';
-	if (is_terminal(STDOUT_FILENO)) {
+	if (term_is_terminal(STDOUT_FILENO)) {
 		term_put_harmless(&safe, p, n);
 		fwrite(safe.p, 1, safe.len, stdout);
 		buf_finish(&safe);
@@ -93,18 +124,31 @@ void term_printf(const char *fmt, ...)
 	buf_finish(&text);
 }
 
+void term_put_note(const char *p, size_t n)
+{
+	if (line_open && term_is_terminal(STDOUT_FILENO) && term_is_terminal(STDERR_FILENO))
+		term_end_line();
+	fwrite(p, 1, n, stderr);
+	fflush(stderr);
+}
+
+void term_warn(const char *text)
+{
+	fprintf(stderr, term_color(STDERR_FILENO) ? "\033[1;31m%s\033[0m\n" : "%s\n", text);
+}
+
 void term_note(const char *fmt, ...)
 {
 	struct buf safe = {0};
 	char text[700];
 	va_list ap;
-	bool color = is_terminal(STDERR_FILENO) && !getenv("NO_COLOR");
+	bool color = term_color(STDERR_FILENO);
 
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	/* Within a half-written line of the answer on the same terminal. */
-	if (line_open && is_terminal(STDOUT_FILENO) && is_terminal(STDERR_FILENO))
+	if (line_open && term_is_terminal(STDOUT_FILENO) && term_is_terminal(STDERR_FILENO))
 		term_end_line();
 	term_put_harmless(&safe, text, strlen(text));
 	fprintf(stderr, color ? "\033[2m%s\033[0m\n" : "%s\n", buf_cstr(&safe));

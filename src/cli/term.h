@@ -7,9 +7,18 @@
  * or sets the clipboard). Notes go to standard error.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct buf;
+
+/* Is fd a terminal; does it take colour (a terminal, no NO_COLOR, TERM not dumb); can the cursor be
+ * moved on it; how wide it is (80 when nobody knows). */
+bool term_is_terminal(int fd);
+bool term_color(int fd);
+bool term_moves(int fd);
+unsigned term_width(int fd);
+unsigned term_height(int fd);
 
 /* Append p[0..n) with its control characters, but for line ends and tabs, made harmless. */
 void term_put_harmless(struct buf *out, const char *p, size_t n);
@@ -26,6 +35,13 @@ void term_put_line(const char *p, size_t n);
 /* Formatted text to standard output, its control characters made harmless: ids, titles, previews.
  */
 void term_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Styled text of ours (whole lines) on standard error, below a line of the answer that is still
+ * open. */
+void term_put_note(const char *p, size_t n);
+
+/* A line in red on standard error: what deserves a second look. */
+void term_warn(const char *text);
 
 /* A dim line on standard error, on a line of its own. */
 void term_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -1,0 +1,247 @@
+/* What chat looks like. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/str.h"
+#include "cli/chat.h"
+#include "cli/markdown.h"
+#include "cli/term.h"
+
+enum {
+	PAINT_CALLS = 4,      /* running calls shown */
+	PAINT_MAX_TYPED = 10, /* rows of the text being typed */
+};
+
+static const char *const spinner[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
+
+static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
+{
+	struct buf safe = {0};
+	char text[2000];
+
+	vsnprintf(text, sizeof text, fmt, ap);
+	term_put_harmless(&safe, text, strlen(text));
+	view_put_styled(&c->done, &c->view, style, safe.p, safe.len);
+	buf_addc(&c->done, '\n');
+	buf_finish(&safe);
+}
+
+void chat_note(struct chat *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(c, "2", fmt, ap);
+	va_end(ap);
+}
+
+void chat_warn(struct chat *c, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_line(c, "31", fmt, ap);
+	va_end(ap);
+}
+
+void chat_put_words(struct chat *c, const char *who, const char *p, size_t n)
+{
+	struct buf safe = {0};
+	struct str rest, line;
+	bool first = true;
+
+	term_put_harmless(&safe, p, n);
+	rest = (struct str){safe.p, safe.len};
+	buf_addc(&c->done, '\n');
+	while (rest.n) {
+		rest = str_cut(rest, '\n', &line);
+		view_put_styled(
+		    &c->done, &c->view, "1;34", first ? who : "  ", strlen(first ? who : "  "));
+		view_put_styled(&c->done, &c->view, "1", line.p, line.n);
+		buf_addc(&c->done, '\n');
+		first = false;
+	}
+	buf_addc(&c->done, '\n');
+	buf_finish(&safe);
+}
+
+/* --- the rows below --- */
+
+static void put_elapsed(struct buf *out, uint64_t since_us)
+{
+	uint64_t ms = (clock_mono_us() - since_us) / 1000;
+
+	if (ms < 60000)
+		buf_addf(out, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms / 100 % 10);
+	else
+		buf_addf(out, "%" PRIu64 "m%02" PRIu64 "s", ms / 60000, ms / 1000 % 60);
+}
+
+/* One dim row, cut to the width. */
+static void put_row(struct chat *c, struct buf *rows, const char *style, const struct buf *text)
+{
+	size_t fits = view_fit(text->p, text->len, c->live.width - 1, NULL);
+
+	view_put_styled(rows, &c->view, style, text->p, fits);
+	buf_addc(rows, '\n');
+}
+
+static void put_calls(struct chat *c, struct buf *rows)
+{
+	struct view narrow = {.width = c->live.width > 20 ? c->live.width - 12 : c->live.width};
+
+	for (size_t i = 0; i < c->call_count && i < PAINT_CALLS; i++) {
+		struct buf row = {0};
+
+		buf_addf(&row, "%s ", spinner[c->spin % 10]);
+		view_put_call(&row, &narrow, c->calls[i].name, c->calls[i].args);
+		buf_adds(&row, "  ");
+		put_elapsed(&row, c->calls[i].since_us);
+		put_row(c, rows, "36", &row);
+		buf_finish(&row);
+	}
+	if (c->call_count > PAINT_CALLS) {
+		struct buf row = {0};
+
+		buf_addf(&row, "  and %zu more", c->call_count - PAINT_CALLS);
+		put_row(c, rows, "2", &row);
+		buf_finish(&row);
+	}
+}
+
+/* The last words of the thinking, folded into one row. */
+static void put_thinking(struct chat *c, struct buf *rows)
+{
+	struct buf row = {0}, tail = {0};
+	size_t room = c->live.width > 40 ? c->live.width - 30 : 10, from;
+
+	buf_addf(&row, "%s thinking ", spinner[c->spin % 10]);
+	put_elapsed(&row, c->thinking_us);
+	from = c->thinking.len > room ? c->thinking.len - room : 0;
+	while (from < c->thinking.len && ((unsigned char)c->thinking.p[from] & 0xC0) == 0x80)
+		from++;
+	term_put_harmless(&tail, c->thinking.p ? c->thinking.p + from : "", c->thinking.len - from);
+	for (size_t i = 0; i < tail.len; i++)
+		if (tail.p[i] == '\n' || tail.p[i] == '\t')
+			tail.p[i] = ' ';
+	buf_addf(&row, "  %s", buf_cstr(&tail));
+	put_row(c, rows, "2", &row);
+	buf_finish(&row);
+	buf_finish(&tail);
+}
+
+static void put_waiting(struct chat *c, struct buf *rows)
+{
+	struct buf row = {0};
+
+	buf_addf(&row, "%s ", spinner[c->spin % 10]);
+	put_elapsed(&row, c->turn_us);
+	put_row(c, rows, "2", &row);
+	buf_finish(&row);
+}
+
+static void put_status(struct chat *c, struct buf *rows)
+{
+	struct buf row = {0};
+
+	if (c->hint[0]) {
+		buf_adds(&row, c->hint);
+	} else {
+		buf_addf(&row, "%s · %s", c->model[0] ? c->model : "no model yet", c->session);
+		if (strcmp(c->mode, "chat") != 0)
+			buf_addf(&row, " · %s", c->mode);
+		if (c->allow_all)
+			buf_adds(&row, " · DANGEROUS");
+		else if (c->allow_edits)
+			buf_adds(&row, " · auto");
+		if (c->speed > 0)
+			buf_addf(&row, " · %.0f tok/s", c->speed);
+		if (c->context_size > 0 && c->context_used > 0)
+			buf_addf(&row, " · context %" PRId64 "%%",
+			    c->context_used * 100 / c->context_size);
+		if (c->waiting)
+			buf_addf(&row, " · %u queued", c->waiting);
+		if (c->down)
+			buf_adds(&row, " · reconnecting");
+	}
+	put_row(c, rows, c->hint[0] ? "33" : "2", &row);
+	buf_finish(&row);
+}
+
+static const char question[] = "[A]pprove [D]eny [A]ll for this tool [Q]uit";
+
+/* The text being typed; of a very long one the rows around the cursor. */
+static void put_typed(struct chat *c, struct buf *rows, unsigned *row, unsigned *column)
+{
+	struct buf typed = {0};
+	struct str rest, line;
+	unsigned at = 0, first;
+
+	edit_rows(&c->edit, c->asked[0] ? "? " : "› ", c->live.width, &typed, row, column);
+	first = *row >= PAINT_MAX_TYPED ? *row - PAINT_MAX_TYPED + 1 : 0;
+	rest = (struct str){typed.p, typed.len};
+	while (rest.n && at < first + PAINT_MAX_TYPED) {
+		rest = str_cut(rest, '\n', &line);
+		if (at++ < first)
+			continue;
+		buf_add(rows, line.p, line.n);
+		buf_addc(rows, '\n');
+	}
+	*row -= first;
+	buf_finish(&typed);
+}
+
+static unsigned count_rows(const struct buf *rows)
+{
+	unsigned n = 0;
+
+	for (size_t i = 0; i < rows->len; i++)
+		n += rows->p[i] == '\n';
+	return n;
+}
+
+void chat_paint(struct chat *c)
+{
+	struct buf rows = {0};
+	unsigned row = 0, column = 0, above;
+
+	if (c->leaving)
+		return;
+	c->painted_us = clock_mono_us();
+
+	markdown_stream_take(c->markdown, false, &c->done);
+	markdown_stream_open(c->markdown, &rows);
+	put_calls(c, &rows);
+	if (c->thinking_us)
+		put_thinking(c, &rows);
+	else if (c->turn[0] && !rows.len && !c->asked[0])
+		put_waiting(c, &rows);
+	put_status(c, &rows);
+	above = count_rows(&rows);
+	if (c->asked[0] && !c->question) {
+		view_put_styled(&rows, &c->view, "1;33", question, sizeof question - 1);
+		buf_addc(&rows, '\n');
+		column = sizeof question - 1 < c->live.width ? (unsigned)sizeof question - 1 : 0;
+	} else {
+		put_typed(c, &rows, &row, &column);
+	}
+	live_update(&c->live, c->done.p, c->done.len, rows.p, rows.len, above + row, column);
+	buf_clear(&c->done);
+	buf_finish(&rows);
+}
+
+static void on_frame(uv_timer_t *timer)
+{
+	chat_paint(timer->data);
+}
+
+void chat_touch(struct chat *c)
+{
+	uint64_t since = (clock_mono_us() - c->painted_us) / 1000;
+
+	if (!c->leaving && !uv_is_active((uv_handle_t *)&c->frame))
+		uv_timer_start(
+		    &c->frame, on_frame, since < CHAT_FRAME_MS ? CHAT_FRAME_MS - since : 0, 0);
+}
