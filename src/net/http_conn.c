@@ -297,6 +297,11 @@ static void parse(struct http_conn *c, const char *p, size_t n)
 			c->ops->on_request(c->data);
 			break;
 		case HTTP_SWITCHED:
+			/* The owner said goodbye at once, and is gone. */
+			if (c->phase == PHASE_FINISH) {
+				n = 0;
+				break;
+			}
 			move(c, PHASE_RAW);
 			if (n)
 				c->ops->on_raw(c->data, p, n);

@@ -61,6 +61,19 @@ def test_an_unknown_session_is_refused():
     refused_or_closed(daemon, 404, 4004, session="nobody", after=0, token=daemon.token)
 
 
+def test_a_name_no_session_can_have_is_refused_and_what_is_sent_after_that_is_ignored():
+    daemon = Daemon(Home())
+    for _ in range(3):
+        ws = daemon.ws("no%20such%20name", 0)
+        try:
+            for _ in range(3):
+                ws.send_frame(PING, b"after the goodbye")
+            check_equal("close code", ws.wait_closed(), 4004)
+        finally:
+            ws.close()
+    check_equal("health after it", daemon.http("GET", "/v3/health").status, 200)
+
+
 def test_the_old_token_is_refused_after_a_restart():
     home = Home()
     daemon = Daemon(home)
