@@ -52,8 +52,10 @@ static void on_loaded(void *data, int rc, struct session_row *row)
 		s = session_new(load->core, row);
 	while (w) {
 		struct waiter *next = w->next;
+		/* Who waited before may have deleted it. */
+		bool gone = s && s->deleted;
 
-		w->done(w->data, error, s);
+		w->done(w->data, gone ? API_SESSION_NOT_FOUND : error, gone ? NULL : s);
 		free(w);
 		w = next;
 	}
