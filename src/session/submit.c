@@ -20,10 +20,12 @@ enum { SESSION_TITLE_BYTES = 80 };
 /* An idempotency key and the turn it stands for. */
 struct turn_key {
 	char turn_id[32];
+	bool recorded;	     /* the turn's acceptance is durable */
+	struct list waiting; /* struct submit: the same key again, before it was */
 	char key[];
 };
 
-static void remember_key(struct session *s, const char *key, const char *turn_id)
+static void remember_key(struct session *s, const char *key, const char *turn_id, bool recorded)
 {
 	struct turn_key *k;
 
@@ -32,6 +34,8 @@ static void remember_key(struct session *s, const char *key, const char *turn_id
 	k = mem_zalloc(1, sizeof *k + strlen(key) + 1);
 	memcpy(k->key, key, strlen(key));
 	snprintf(k->turn_id, sizeof k->turn_id, "%s", turn_id);
+	k->recorded = recorded;
+	list_init(&k->waiting);
 	map_put(&s->keys, k->key, k);
 }
 
@@ -62,6 +66,7 @@ static void make_title(struct session *s, const char *content, size_t n)
 
 /* A submit on its way: first perhaps a look into the store, then the commit. */
 struct submit {
+	struct list link;	 /* in turn_key.waiting, or nowhere */
 	struct session *session; /* owned reference */
 	struct turn *turn;	 /* owned until it is in the queue */
 	char *key;		 /* NULL: none */
@@ -95,37 +100,63 @@ static void refuse(struct submit *u, enum api_error error, const char *sentence)
 	free_submit(u);
 }
 
+/* The first submit with the key was accepted (API_OK) or not: so were those that came after it. */
+static void answer_waiting(
+    struct list *waiting, enum api_error error, const char *sentence, const char *turn_id)
+{
+	while (!list_empty(waiting)) {
+		struct submit *u = list_entry(waiting->next, struct submit, link);
+
+		list_remove(&u->link);
+		if (error != API_OK) {
+			refuse(u, error, sentence);
+			continue;
+		}
+		answer(u, API_OK, NULL, turn_id, u->session->queued);
+		turn_free(u->turn);
+		free_submit(u);
+	}
+}
+
 static void on_accepted(void *data, int rc)
 {
 	struct submit *u = data;
 	struct session *s = u->session;
 	struct turn *t = u->turn;
+	struct turn_key *k = u->key ? map_get(&s->keys, u->key) : NULL;
+	enum api_error error = rc == 0 ? API_OK : session_store_error(rc);
+	const char *sentence = rc == 0 ? NULL
+			       : rc == ERR_FULL
+				   ? "the disk is full: the turn was not accepted"
+				   : "the turn could not be stored and was not accepted";
+	struct list waiting;
 	char id[32];
 
-	if (rc == 0) {
-		/* A cancel may have taken and ended the turn in the meantime: its id is still a
-		 * promise kept. */
-		answer(u, API_OK, NULL, turn_names(t)->turn_id, u->queued);
-		turn_set_recorded(t);
-		session_pump(s);
-		free_submit(u);
-		return;
-	}
 	snprintf(id, sizeof id, "%s", turn_names(t)->turn_id);
-	answer(u, session_store_error(rc),
-	    rc == ERR_FULL ? "the disk is full: the turn was not accepted"
-			   : "the turn could not be stored and was not accepted",
-	    NULL, 0);
-	if (!list_empty(turn_link(t))) {
-		session_dequeue(s, t);
+	list_init(&waiting);
+	if (k) {
+		list_splice(&waiting, &k->waiting);
+		k->recorded = true;
+		if (rc != 0)
+			free(map_remove(&s->keys, u->key));
+	}
+	/* A cancel may have taken and ended the turn in the meantime: its id is still a promise
+	 * kept. */
+	answer(u, error, sentence, rc == 0 ? id : NULL, rc == 0 ? u->queued : 0);
+	if (rc == 0) {
+		turn_set_recorded(t);
+	} else {
 		s->row.turn_count--;
 		s->core->turn_total--;
-		free(map_remove(&s->keys, u->key ? u->key : ""));
-		turn_free(t);
-		session_pump(s);
+		if (!list_empty(turn_link(t))) {
+			session_dequeue(s, t);
+			turn_free(t);
+		}
+		core_notice(s->core, LOG_ERROR, "turn %s of session %s was not accepted: %s", id,
+		    s->row.id, err_name(rc));
 	}
-	core_notice(s->core, LOG_ERROR, "turn %s of session %s was not accepted: %s", id, s->row.id,
-	    err_name(rc));
+	answer_waiting(&waiting, error, sentence, id);
+	session_pump(s);
 	free_submit(u);
 }
 
@@ -182,7 +213,7 @@ static void accept_turn(struct submit *u)
 	if (u->new_writer && !map_get(&s->writers, names->writer_id))
 		s->row.writer_count++;
 	remember_writer(s, names->writer_id);
-	remember_key(s, u->key, names->turn_id);
+	remember_key(s, u->key, names->turn_id, false);
 	payload_put_queued(&payload, names, s->queued, s->queued, content, n);
 	seq = session_append(s, EVENT_TURN_QUEUED, &payload);
 	buf_finish(&payload);
@@ -198,6 +229,10 @@ static bool known_key(struct submit *u)
 
 	if (!k)
 		return false;
+	if (!k->recorded) {
+		list_append(&k->waiting, &u->link);
+		return true;
+	}
 	answer(u, API_OK, NULL, k->turn_id, u->session->queued);
 	turn_free(u->turn);
 	free_submit(u);
@@ -213,7 +248,7 @@ static void on_found(void *data, int rc, const char *turn_id, bool new_writer)
 	if (rc != 0) {
 		refuse(u, API_INTERNAL_ERROR, "the database cannot be read");
 	} else if (turn_id) {
-		remember_key(u->session, u->key, turn_id);
+		remember_key(u->session, u->key, turn_id, true);
 		answer(u, API_OK, NULL, turn_id, u->session->queued);
 		turn_free(u->turn);
 		free_submit(u);
@@ -227,6 +262,7 @@ void session_submit(
 {
 	struct submit *u = mem_zalloc(1, sizeof *u);
 
+	list_init(&u->link);
 	u->session = session_ref(s);
 	u->done = done;
 	u->data = data;
