@@ -59,6 +59,8 @@ static void on_durable(void *data, uint64_t seq)
 
 	session_ref(s);
 	s->announced = seq;
+	if (s->row.last_turn_seq <= seq)
+		s->turn_seq = s->row.last_turn_seq;
 	if (s->active)
 		turn_log_moved(s->active);
 	list_each_safe (l, &s->core->followers) {
@@ -76,6 +78,9 @@ static void on_failed(void *data, int rc)
 
 	session_ref(s);
 	s->row.last_seq = log_last(s->log);
+	/* Nobody can have seen an event that never was. */
+	if (s->row.last_turn_seq > s->row.last_seq)
+		s->row.last_turn_seq = s->turn_seq;
 	if (s->active)
 		turn_storage_failed(s->active, rc);
 	session_unref(s);
@@ -93,6 +98,7 @@ struct session *session_new(struct core *core, const struct session_row *row)
 	s->row.title = mem_strdup(row->title);
 	s->row.metadata = mem_strdup(row->metadata);
 	s->announced = row->last_seq;
+	s->turn_seq = row->last_turn_seq;
 	list_init(&s->cursors);
 	list_init(&s->queue);
 	list_init(&s->permissions);

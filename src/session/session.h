@@ -42,6 +42,7 @@ struct session {
 	struct map keys;    /* idempotency key -> struct turn_key of turns since it was loaded */
 	struct map writers; /* writer id -> itself, those known to have had a turn */
 	uint64_t announced; /* the end of the log that readers were told of */
+	uint64_t turn_seq;  /* the last turn event that is durable, as far as was seen */
 	bool deleted, busy;
 };
 

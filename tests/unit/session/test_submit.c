@@ -104,6 +104,25 @@ static void who_has_not_read_the_last_turn_event_is_told_its_number(void **state
 	assert_int_equal(level.error, API_OK);
 }
 
+static void a_turn_the_disk_refused_is_no_event_one_must_have_seen(void **state)
+{
+	struct submitted refused = {0}, level = {0};
+	uint64_t last;
+
+	world_session("s");
+	world_submit("first");
+	run_until(!w->session->busy);
+	last = session_last_seq(w->session);
+	SUBMIT(w->session, "lost", &refused);
+	world_fail_batch();
+	run_until(refused.times);
+	assert_int_equal(refused.error, API_STORAGE_FULL);
+	assert_int_equal(session_last_seq(w->session), last);
+	SUBMIT(w->session, "second", &level, .has_last_seen = true, .last_seen_seq = last);
+	run_until(level.times);
+	assert_int_equal(level.error, API_OK);
+}
+
 static void only_so_many_sessions_are_busy(void **state)
 {
 	struct submitted told = {0};
@@ -205,6 +224,7 @@ int main(void)
 	    with_world(the_same_key_is_not_answered_before_its_turn_is_durable),
 	    with_world(the_same_key_of_a_turn_the_disk_refused_is_refused_too_and_free_again),
 	    with_world(who_has_not_read_the_last_turn_event_is_told_its_number),
+	    with_world(a_turn_the_disk_refused_is_no_event_one_must_have_seen),
 	    with_world(only_so_many_sessions_are_busy),
 	    with_world(only_so_many_turns_wait),
 	    with_world(a_daemon_that_stops_takes_no_turns),
