@@ -1,0 +1,120 @@
+/* store/checkpoint: the write-ahead log stays bounded while somebody writes. */
+#include "store/checkpoint.h"
+
+#include <sqlite3.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "store/db.h"
+#include "unit.h"
+
+enum { FRAME = 4096 + 24 };
+
+static pthread_mutex_t writer_lock = PTHREAD_MUTEX_INITIALIZER;
+static int pages;
+
+static int on_wal(void *data, sqlite3 *h, const char *name, int n)
+{
+	pages = n;
+	return SQLITE_OK;
+}
+
+static int64_t wal_size(void)
+{
+	struct stat st;
+
+	return stat(unit_path("x.db-wal"), &st) == 0 ? st.st_size : 0;
+}
+
+static struct db *open_db(void)
+{
+	struct err err;
+	struct db *db;
+
+	if (db_open(unit_path("x.db"), false, &db, &err) != 0)
+		fail_msg("%s", err.text);
+	assert_int_equal(db_run(db, "CREATE TABLE t(b BLOB)", ""), 0);
+	sqlite3_wal_hook(db->h, on_wal, NULL);
+	return db;
+}
+
+/* About a megabyte, as the writer thread does it. */
+static void write_some(struct db *db, struct checkpoint *c)
+{
+	pthread_mutex_lock(&writer_lock);
+	assert_int_equal(db_run(db, "INSERT INTO t VALUES(zeroblob(1000000))", ""), 0);
+	pthread_mutex_unlock(&writer_lock);
+	if (c)
+		checkpoint_note(c, (int64_t)pages * FRAME);
+}
+
+static void without_it_the_log_grows(void **state)
+{
+	struct db *db = open_db();
+
+	for (int i = 0; i < 40; i++)
+		write_some(db, NULL);
+	assert_true(wal_size() > 30 * 1000 * 1000);
+	db_close(db);
+}
+
+static void with_it_the_log_begins_anew(void **state)
+{
+	struct db *db = open_db();
+	struct checkpoint *c;
+	struct err err;
+	int64_t largest = 0;
+
+	assert_int_equal(checkpoint_new(unit_path("x.db"), &writer_lock, &c, &err), 0);
+	/* Past the hard limit a restart comes while we write on; wait for it at a deadline. */
+	for (int i = 0; i < 400 && (i < 40 || (int64_t)pages * FRAME >= largest); i++) {
+		write_some(db, c);
+		if ((int64_t)pages * FRAME > largest)
+			largest = (int64_t)pages * FRAME;
+	}
+	assert_true((int64_t)pages * FRAME < largest);
+	checkpoint_free(c);
+	/* Nothing was lost on the way. */
+	assert_true(db_number(db, "SELECT count(*) FROM t WHERE length(b) = 1000000", -1) >= 40);
+	assert_int_equal(db_number(db, "SELECT count(*) FROM t WHERE length(b) <> 1000000", -1), 0);
+	db_close(db);
+}
+
+static void it_ends_while_it_is_wanted(void **state)
+{
+	struct db *db = open_db();
+	struct err err;
+
+	for (int i = 0; i < 10; i++) {
+		struct checkpoint *c;
+
+		assert_int_equal(checkpoint_new(unit_path("x.db"), &writer_lock, &c, &err), 0);
+		write_some(db, c);
+		checkpoint_note(c, CHECKPOINT_HARD);
+		checkpoint_free(c);
+	}
+	checkpoint_free(NULL);
+	db_close(db);
+}
+
+static void what_cannot_be_opened_is_an_error(void **state)
+{
+	struct checkpoint *c = NULL;
+	struct err err = {0};
+
+	assert_true(checkpoint_new(unit_path("none/x.db"), &writer_lock, &c, &err) < 0);
+	assert_null(c);
+	assert_holds(err.text, "none/x.db");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    with_dir(without_it_the_log_grows),
+	    with_dir(with_it_the_log_begins_anew),
+	    with_dir(it_ends_while_it_is_wanted),
+	    with_dir(what_cannot_be_opened_is_an_error),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
