@@ -129,7 +129,8 @@ static void on_ready(struct cursor *cursor)
 		s->cut = cursor->offset ? place : NULL;
 		break;
 	case PUSH_GONE:
-		if (!s->all) {
+		/* After half an event nothing can follow that is not its other half. */
+		if (!s->all || was_cut) {
 			s->ops->on_lost(s->data, result);
 			return;
 		}
