@@ -62,7 +62,7 @@ static void sessions_nobody_holds_end_with_their_turns(void **state)
 
 	w->fake.mood = FAKE_WAITS;
 	for (int i = 0; i < 3; i++) {
-		char id[8];
+		char id[16];
 
 		snprintf(id, sizeof id, "s%d", i);
 		world_session(id);

@@ -243,7 +243,7 @@ static void a_delete_takes_all_of_one_session_and_nothing_of_its_neighbours(void
 	struct outcome o = {0};
 
 	for (int64_t num = 1; num <= 3; num++) {
-		char id[8];
+		char id[16];
 
 		snprintf(id, sizeof id, "s%d", (int)num);
 		world_put(num, id);
