@@ -406,6 +406,8 @@ static void shut_down(struct daemon *d)
 {
 	struct daemon_state state;
 
+	/* A reload may still be at state.json: its word must not be the last. */
+	worker_stop(d->files);
 	store_close(d->store);
 	fill_state(d, &state);
 	lifecycle_write_state(&d->paths, &state, true, NULL);
