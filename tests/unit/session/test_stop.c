@@ -45,6 +45,15 @@ static void all_at_once_is_one_stop_event(void **state)
 	assert_holds(world_payload(session_last_seq(s)), "first");
 }
 
+static void on_text(void *data, enum api_error error, struct buf *json)
+{
+	struct buf *out = data;
+
+	assert_int_equal(error, API_OK);
+	buf_clear(out);
+	buf_add(out, json->p, json->len);
+}
+
 static void a_stop_the_disk_refused_is_written_later_with_its_messages(void **state)
 {
 	struct session *s;
@@ -65,6 +74,11 @@ static void a_stop_the_disk_refused_is_written_later_with_its_messages(void **st
 	assert_string_equal(world_events(2, &out), "turn.queued turn.start turn.token turn.error ");
 	assert_int_equal(s->row.message_count, 2);
 	assert_int_equal(s->row.last_turn_seq, 5);
+	buf_clear(&out);
+	roster_messages(s, on_text, &out);
+	run_until(out.len);
+	assert_string_equal(buf_cstr(&out), "{\"role\":\"user\",\"content\":\"hello\"},"
+					    "{\"role\":\"assistant\",\"content\":\"one \"}");
 	/* The next start finds nothing open. */
 	world_close();
 	world_open();
