@@ -85,7 +85,7 @@ void demo_conn_answer(struct demo_conn *c, struct demo_request *request, struct 
 	wire->ws = c->ws;
 	c->chat = demo_chat_new(c->http, request, wire, on_chat_end, c);
 	if (!c->ws)
-		http_conn_streaming(c->http); /* finds out whether the peer has left already */
+		http_conn_streaming(c->http); /* a peer that has left is soon found out */
 	if (c->chat)
 		demo_chat_start(c->chat);
 }

@@ -329,8 +329,12 @@ void http_conn_streaming(struct http_conn *c)
 {
 	c->streaming = true;
 	set_timer(c, 0);
-	if (c->eof)
-		gone(c);
+	/* The peer closed its side already. To say so here would pull the rug from under our
+	 * caller: have the socket tell it again. */
+	if (!c->eof)
+		return;
+	c->eof = false;
+	stream_read(c->stream, true);
 }
 
 bool http_conn_keep_alive(const struct http_conn *c)

@@ -82,8 +82,8 @@ void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *
  */
 void http_conn_next(struct http_conn *c);
 
-/* The answer goes on for long (SSE, WebSocket): a peer that closes its side is gone; timers are the
- * owner's. */
+/* The answer goes on for long (SSE, WebSocket): a peer that closes its side, or did so before, is
+ * gone (on_gone, never before this returns); timers are the owner's. */
 void http_conn_streaming(struct http_conn *c);
 
 /* May the connection serve another request after this one? */

@@ -1,79 +1,17 @@
 /* daemon/subscriber: whole events, whoever they are of, over a socket that is read slowly. */
 #include "daemon/subscriber.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include "base/json.h"
-#include "daemon/conn.h"
-#include "daemon/server.h"
-#include "session/world.h"
+#include "daemon/client.h"
 
-static struct server server;
-static int client; /* our end of the connection, -1: none */
-static struct buf got;
-static bool closed; /* the daemon closed its end */
-
-static int setup(void **state)
-{
-	world_setup(state);
-	server = (struct server){
-	    .loop = &w->loop, .core = w->core, .config = w->config, .daemon_id = "daemon_a"};
-	server_init(&server);
-	auth_init(&server.auth, w->config, "127.0.0.1");
-	client = -1;
-	closed = false;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	if (client >= 0)
-		close(client);
-	server_stop(&server);
-	run_until(server.conn_count == 0);
-	assert_int_equal(server.subscribers, 0);
-	assert_true(list_empty(&w->core->followers));
-	buf_finish(&got);
-	return world_teardown(state);
-}
-
-/* Ask for events by SSE, with `query` besides the token. */
+/* Ask for events by SSE. */
 static void ask(const char *query)
 {
-	struct buf out = {0};
-	int ends[2];
+	char path[200];
 
-	assert_int_equal(
-	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
-	client = ends[0];
-	server_on_accept(&server, ends[1]);
-	buf_addf(&out, "GET /v3/sse/events?token=%s%s HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n",
-	    server.auth.token, query);
-	assert_int_equal(write(client, out.p, out.len), out.len);
-	buf_finish(&out);
+	snprintf(path, sizeof path, "/v3/sse/events?%s", query);
+	client_ask("GET", path);
 	run_until(server.subscribers == 1);
-}
-
-/* Read what is there, at most n bytes. */
-static void take(size_t n)
-{
-	while (n && !closed) {
-		ssize_t r = read(client, buf_reserve(&got, 65536), n < 65536 ? n : 65536);
-
-		if (r < 0)
-			break;
-		closed = r == 0;
-		got.len += (size_t)r;
-		n -= (size_t)r;
-	}
-}
-
-static const char *all(void)
-{
-	take(SIZE_MAX);
-	return buf_cstr(&got);
 }
 
 /* An event of s that carries text, `size` bytes of it at least. */
@@ -120,7 +58,7 @@ static void history_comes_first_then_what_happens(void **state)
 {
 	world_session("a");
 	say_durably(w->session, "before", 0);
-	ask("&sessionId=a");
+	ask("sessionId=a");
 	run_until(strstr(all(), "before"));
 	say(w->session, "after", 0);
 	run_until(strstr(all(), "after"));
@@ -135,7 +73,7 @@ static void a_cursor_within_the_log_is_told_what_follows(void **state)
 	world_session("a");
 	say_durably(w->session, "first", 0);
 	say_durably(w->session, "second", 0);
-	ask("&sessionId=a&afterSeq=2");
+	ask("sessionId=a&afterSeq=2");
 	run_until(strstr(all(), "second"));
 	assert_int_equal(events(), 1);
 }
@@ -177,7 +115,7 @@ static void an_event_is_never_interrupted_by_another_sessions(void **state)
 static void a_client_that_leaves_holds_nothing(void **state)
 {
 	world_session("a");
-	ask("&sessionId=a");
+	ask("sessionId=a");
 	run_until(events() == 1);
 	session_unref(w->session);
 	w->session = NULL;
@@ -193,7 +131,7 @@ static void the_stream_of_a_deleted_session_ends(void **state)
 	struct told told = {0};
 
 	world_session("a");
-	ask("&sessionId=a");
+	ask("sessionId=a");
 	run_until(events() == 1);
 	session_delete(w->session, on_told, &told);
 	run_until(told.times && (all(), closed));
@@ -246,7 +184,7 @@ static void nothing_follows_half_an_event_of_a_deleted_session(void **state)
 static void what_lies_ready_goes_out_before_the_daemon_stops(void **state)
 {
 	world_session("a");
-	ask("&sessionId=a");
+	ask("sessionId=a");
 	run_until(events() == 1);
 	say(w->session, "the last word", 0);
 	while (session_last_seq(w->session) == 1)
@@ -256,8 +194,6 @@ static void what_lies_ready_goes_out_before_the_daemon_stops(void **state)
 	assert_int_equal(events(), 2);
 	assert_holds(all(), "the last word");
 }
-
-#define with_server(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
