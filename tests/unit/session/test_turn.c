@@ -107,6 +107,12 @@ static void a_server_that_is_not_there_is_unreachable(void **state)
 	    FAKE_ANSWERS, "turn.queued turn.start turn.error ", "\"code\":\"LMX_UNREACHABLE\"");
 }
 
+static void settings_that_lose_the_server_while_it_is_asked_end_the_turn(void **state)
+{
+	ends_with_error(
+	    FAKE_CHANGES, "turn.queued turn.start turn.error ", "\"code\":\"LMX_UNREACHABLE\"");
+}
+
 static void silence_ends_a_turn(void **state)
 {
 	assert_int_equal(config_set(w->config, "model.firstTokenTimeoutMs", "1000", NULL), 0);
@@ -227,6 +233,7 @@ int main(void)
 	    with_world(a_refusal_of_the_model_server_is_a_model_error),
 	    with_world(a_server_without_a_model_is_told_apart),
 	    with_world(a_server_that_is_not_there_is_unreachable),
+	    with_world(settings_that_lose_the_server_while_it_is_asked_end_the_turn),
 	    with_world(silence_ends_a_turn),
 	    with_world(what_was_said_before_the_server_left_stays),
 	    with_world(the_daemons_stop_interrupts_within_the_answer_and_drops_the_server),

@@ -34,6 +34,7 @@ enum fake_mood {
 	FAKE_SILENT,  /* the head of a stream, and nothing more */
 	FAKE_REFUSES, /* 400 */
 	FAKE_EMPTY,   /* no model is loaded */
+	FAKE_CHANGES, /* while it is asked what it has loaded, the settings lose it */
 };
 
 struct fake_conn {
@@ -149,6 +150,14 @@ static bool fake_on_body(void *data, const char *p, size_t n)
 	return true;
 }
 
+static void fake_change(struct fake_conn *c)
+{
+	/* No host of that form. */
+	assert_int_equal(config_set(w->config, "connection.host", "https://", NULL), 0);
+	core_configure(w->core, w->config);
+	fake_reply(c, 200, "{}");
+}
+
 static void fake_on_request(void *data)
 {
 	struct fake_conn *c = data;
@@ -160,6 +169,8 @@ static void fake_on_request(void *data)
 		fake_reply(c, 404, "{}");
 	else if (w->fake.mood == FAKE_EMPTY)
 		fake_reply(c, 503, "{}");
+	else if (w->fake.mood == FAKE_CHANGES)
+		fake_change(c);
 	else
 		fake_reply(c, 200, "{\"status\":\"ready\",\"model\":\"fake\"}");
 }
