@@ -249,7 +249,9 @@ void session_pump(struct session *s)
 /* --- changing and deleting --- */
 
 struct change {
-	struct session *session; /* owned reference */
+	struct session *session;	/* owned reference */
+	char *title, *model, *metadata; /* owned: what they were before; NULL for a delete */
+	unsigned failures;		/* of the session's changes when this one was made */
 	session_done_cb *done;
 	void *data;
 };
@@ -259,6 +261,7 @@ static struct change *new_change(struct session *s, session_done_cb *done, void 
 	struct change *c = mem_zalloc(1, sizeof *c);
 
 	c->session = session_ref(s);
+	c->failures = s->failures;
 	c->done = done;
 	c->data = data;
 	return c;
@@ -268,20 +271,40 @@ static void finish_change(struct change *c, enum api_error error)
 {
 	c->done(c->data, error, c->session);
 	session_unref(c->session);
+	free(c->title);
+	free(c->model);
+	free(c->metadata);
 	free(c);
+}
+
+static void put_back(char **field, char **before)
+{
+	char *now = *field;
+
+	*field = *before;
+	*before = now;
 }
 
 static void on_changed(void *data, int rc)
 {
-	finish_change(data, rc == 0 ? API_OK : session_store_error(rc));
+	struct change *c = data;
+	struct session *s = c->session;
+
+	/* With one change all that were made after it fail: the first knows what is stored. */
+	if (rc != 0 && c->failures == s->failures) {
+		s->failures++;
+		put_back(&s->row.title, &c->title);
+		put_back(&s->row.model, &c->model);
+		put_back(&s->row.metadata, &c->metadata);
+	}
+	finish_change(c, rc == 0 ? API_OK : session_store_error(rc));
 }
 
-static void replace(char **field, const char *value)
+/* Set the field, if there is a value, and keep what it was. */
+static void replace(char **field, const char *value, char **ret_before)
 {
-	if (!value)
-		return;
-	free(*field);
-	*field = mem_strdup(value);
+	*ret_before = *field;
+	*field = mem_strdup(value ? value : *ret_before);
 }
 
 void session_patch(
@@ -289,17 +312,18 @@ void session_patch(
 {
 	struct buf payload = {0}, metadata = {0};
 	struct snapshot snapshot;
+	struct change *c;
 
 	if (s->deleted) {
 		done(data, API_SESSION_NOT_FOUND, s);
 		return;
 	}
-	replace(&s->row.title, r->title);
-	replace(&s->row.model, r->model);
-	if (r->metadata) {
+	c = new_change(s, done, data);
+	if (r->metadata)
 		json_put(&metadata, r->metadata);
-		replace(&s->row.metadata, buf_cstr(&metadata));
-	}
+	replace(&s->row.title, r->title, &c->title);
+	replace(&s->row.model, r->model, &c->model);
+	replace(&s->row.metadata, r->metadata ? buf_cstr(&metadata) : NULL, &c->metadata);
 	s->row.updated_ms = clock_wall_ms();
 	session_snapshot(s, &snapshot);
 	/* The snapshot an event carries counts the event itself. */
@@ -308,7 +332,7 @@ void session_patch(
 	session_append(s, EVENT_SESSION_UPDATED, &payload);
 	buf_finish(&payload);
 	buf_finish(&metadata);
-	session_save(s, true, on_changed, new_change(s, done, data));
+	session_save(s, true, on_changed, c);
 }
 
 static void on_deleted(void *data, int rc)

@@ -37,6 +37,7 @@ struct session {
 	json_t *rules;		 /* owned: remembered decisions, or NULL */
 	struct turn *active;	 /* owned; NULL: none */
 	unsigned stops;		 /* stop events being written */
+	unsigned failures;	 /* runs of changes the disk refused */
 	unsigned lookups;	 /* submits waiting for the store's answer */
 	unsigned queued;	 /* length of queue */
 	struct map keys;    /* idempotency key -> struct turn_key of turns since it was loaded */

@@ -64,17 +64,38 @@ static void a_change_is_an_event_and_outlives_the_session_in_memory(void **state
 	buf_finish(&out);
 }
 
-static void a_change_the_disk_refused_is_told(void **state)
+static void changes_the_disk_refused_are_told_and_leave_nothing(void **state)
 {
-	struct told told = {0};
+	struct told kept = {0}, first = {0}, second = {0}, later = {0};
 
 	world_session("s");
-	session_patch(w->session, &(struct request_session){.title = "T"}, on_told, &told);
+	session_patch(w->session, &(struct request_session){.title = "kept"}, on_told, &kept);
+	run_until(kept.times);
+	world_hold_writer();
+	session_patch(w->session, &(struct request_session){.title = "one"}, on_told, &first);
+	uv_run(&w->loop, UV_RUN_NOWAIT);
+	session_patch(
+	    w->session, &(struct request_session){.title = "two", .model = "M"}, on_told, &second);
+	world_let_go(ERR_FULL);
+	run_until(first.times && second.times);
+	assert_int_equal(first.error, API_STORAGE_FULL);
+	assert_int_equal(second.error, API_STORAGE_FULL);
+	assert_int_equal(log_last(w->session->log), 2);
+	assert_string_equal(w->session->row.title, "kept");
+	assert_string_not_equal(w->session->row.model, "M");
+	/* The next one is as good as ever, and as bad. */
+	session_patch(w->session, &(struct request_session){.title = "three"}, on_told, &later);
+	run_until(later.times);
+	assert_int_equal(later.error, API_OK);
+	session_patch(w->session, &(struct request_session){.title = "four"}, on_told, &later);
 	world_fail_batch();
-	run_until(told.times);
-	assert_int_equal(told.error, API_STORAGE_FULL);
-	assert_int_equal(log_last(w->session->log), 1);
-	told_finish(&told);
+	run_until(later.times == 2);
+	assert_string_equal(w->session->row.title, "three");
+	told_finish(&kept);
+	told_finish(&first);
+	told_finish(&second);
+	told_finish(&later);
+	uv_sem_destroy(&world_held);
 }
 
 static void a_session_is_not_deleted_under_a_turn(void **state)
@@ -149,7 +170,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    with_world(the_snapshot_follows_the_turns),
 	    with_world(a_change_is_an_event_and_outlives_the_session_in_memory),
-	    with_world(a_change_the_disk_refused_is_told),
+	    with_world(changes_the_disk_refused_are_told_and_leave_nothing),
 	    with_world(a_session_is_not_deleted_under_a_turn),
 	    with_world(a_deleted_session_takes_nothing_and_is_not_found),
 	    with_world(a_delete_the_disk_refused_leaves_the_session),
