@@ -38,8 +38,9 @@ struct ask {
 	const struct ask_opts *opts;
 	uv_loop_t loop;
 	uv_signal_t interrupt;
-	uv_timer_t timer; /* the end of a cancel */
-	struct follow follow;
+	uv_timer_t timer;      /* the end of a cancel */
+	struct follow *follow; /* NULL: not yet */
+	uint64_t seq;	       /* where the log stood before our turn */
 	struct prompt *prompt; /* the terminal's answer to a request, or NULL */
 	struct markdown_stream
 	    *markdown;	    /* the answer on its way to the terminal, or NULL: as it is */
@@ -98,7 +99,7 @@ static int read_last_seq(struct ask *a, struct err *reterr)
 	status =
 	    client_request(a->client, "GET", buf_cstr(&target), NULL, ASK_REQUEST_MS, &out, reterr);
 	if (status == 200 && json_parse(out.p, out.len, &root, reterr) == 0) {
-		a->follow.seq = (uint64_t)json_int(root, "lastSeq", 0);
+		a->seq = (uint64_t)json_int(root, "lastSeq", 0);
 		status = 0;
 	} else if (status > 0) {
 		client_error_text(&out, why, sizeof why);
@@ -185,6 +186,13 @@ static void end_text(struct ask *a)
 	a->text_open = false;
 }
 
+/* A note comes between: what is painted must stand first. In a pipe the answer is not cut for it. */
+static void make_room(struct ask *a)
+{
+	if (a->markdown)
+		end_text(a);
+}
+
 static void end_prompt(struct ask *a, const char *note)
 {
 	prompt_free(a->prompt);
@@ -201,7 +209,7 @@ static void finish(struct ask *a, int code)
 	a->exit_code = code;
 	end_prompt(a, NULL);
 	end_text(a);
-	follow_stop(&a->follow);
+	follow_stop(a->follow);
 	uv_close((uv_handle_t *)&a->timer, NULL);
 	uv_close((uv_handle_t *)&a->interrupt, NULL);
 }
@@ -244,7 +252,7 @@ static void send_decision(struct ask *a, bool allow, bool remember, const char *
 		json_put_cstr(&json, answer);
 	}
 	buf_addc(&json, '}');
-	if (!follow_send(&a->follow, json.p, json.len))
+	if (!follow_send(a->follow, json.p, json.len))
 		term_note(
 		    "there is no connection to the daemon just now: answer again in a moment");
 	buf_finish(&json);
@@ -376,7 +384,7 @@ static void show(struct ask *a, enum event_kind kind, const json_t *payload)
 			term_put_text(text.p, text.n);
 		break;
 	case EVENT_TURN_PROGRESS:
-		end_text(a);
+		make_room(a);
 		if (!json && !a->opts->quiet)
 			term_note("%s", json_cstr(payload, "message", ""));
 		break;
@@ -441,7 +449,7 @@ static void on_down(void *data)
 {
 	struct ask *a = data;
 
-	end_text(a);
+	make_room(a);
 	term_note("Connection interrupted, reconnecting...");
 }
 
@@ -499,14 +507,6 @@ int ask_run(struct client *c, const struct ask_opts *opts)
 	struct ask a = {.client = c, .opts = opts, .exit_code = -1};
 	struct err err;
 
-	a.follow = (struct follow){.loop = &a.loop,
-	    .client = c,
-	    .session = opts->session,
-	    .on_event = on_event,
-	    .on_down = on_down,
-	    .on_lost = on_lost,
-	    .data = &a,
-	    .stopped = true};
 	uv_loop_init(&a.loop);
 	uv_timer_init(&a.loop, &a.timer);
 	a.timer.data = &a;
@@ -522,7 +522,14 @@ int ask_run(struct client *c, const struct ask_opts *opts)
 		finish(&a, EXIT_ERROR);
 		cmd_error("%s", err.text);
 	} else {
-		follow_start(&a.follow);
+		a.follow = follow_start(&(struct follow_opts){.loop = &a.loop,
+		    .client = c,
+		    .session = opts->session,
+		    .seq = a.seq,
+		    .on_event = on_event,
+		    .on_down = on_down,
+		    .on_lost = on_lost,
+		    .data = &a});
 	}
 	uv_run(&a.loop, UV_RUN_DEFAULT);
 	uv_loop_close(&a.loop);

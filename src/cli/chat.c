@@ -134,7 +134,7 @@ bool chat_submit(struct chat *c, const char *p, size_t n)
 	    c->allow_edits ? "true" : "false", c->allow_all ? "true" : "false");
 	json_put_str(&json, p, n);
 	buf_addc(&json, '}');
-	sent = follow_send(&c->follow, json.p, json.len);
+	sent = follow_send(c->follow, json.p, json.len);
 	buf_finish(&json);
 	if (sent)
 		c->waiting++;
@@ -151,7 +151,7 @@ void chat_cancel(struct chat *c)
 	buf_adds(&json, "{\"type\":\"turn.cancel\",\"sessionId\":");
 	json_put_cstr(&json, c->session);
 	buf_addc(&json, '}');
-	if (!follow_send(&c->follow, json.p, json.len))
+	if (!follow_send(c->follow, json.p, json.len))
 		snprintf(c->hint, sizeof c->hint,
 		    "not connected to the daemon just now: try again in a moment");
 	buf_finish(&json);
@@ -171,7 +171,7 @@ void chat_answer(struct chat *c, bool allow, bool remember, const char *answer)
 		json_put_cstr(&json, answer);
 	}
 	buf_addc(&json, '}');
-	if (!follow_send(&c->follow, json.p, json.len))
+	if (!follow_send(c->follow, json.p, json.len))
 		snprintf(c->hint, sizeof c->hint,
 		    "not connected to the daemon just now: answer again in a moment");
 	buf_finish(&json);
@@ -219,8 +219,7 @@ bool chat_switch(struct chat *c, const char *session, bool show)
 	buf_finish(&target);
 	if (!root)
 		return false;
-	if (c->session[0])
-		follow_stop(&c->follow);
+	follow_stop(c->follow);
 	snprintf(c->session, sizeof c->session, "%s", json_cstr(root, "id", id));
 	snprintf(c->model, sizeof c->model, "%s", json_cstr(root, "model", ""));
 	c->turn[0] = c->asked[0] = '\0';
@@ -230,7 +229,7 @@ bool chat_switch(struct chat *c, const char *session, bool show)
 		chat_note(c, "session %s  %s", c->session, json_cstr(root, "title", ""));
 		transcript_put_messages(&c->done, &c->view, root, false, CHAT_SHOWN);
 	}
-	c->follow = (struct follow){.loop = &c->loop,
+	c->follow = follow_start(&(struct follow_opts){.loop = &c->loop,
 	    .client = &c->client,
 	    .session = c->session,
 	    .seq = (uint64_t)json_int(root, "lastSeq", 0),
@@ -239,9 +238,8 @@ bool chat_switch(struct chat *c, const char *session, bool show)
 	    .on_up = on_up,
 	    .on_down = on_down,
 	    .on_lost = on_lost,
-	    .data = c};
+	    .data = c});
 	json_decref(root);
-	follow_start(&c->follow);
 	return true;
 }
 
@@ -255,7 +253,7 @@ void chat_leave(struct chat *c)
 	chat_end_text(c);
 	live_update(&c->live, c->done.p, c->done.len, NULL, 0, 0, 0);
 	c->leaving = true;
-	follow_stop(&c->follow);
+	follow_stop(c->follow);
 	uv_close((uv_handle_t *)&c->input, NULL);
 	uv_close((uv_handle_t *)&c->settle, NULL);
 	uv_close((uv_handle_t *)&c->tick, NULL);

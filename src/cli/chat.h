@@ -39,7 +39,7 @@ struct chat_call {
 struct chat {
 	struct client client;
 	uv_loop_t loop;
-	struct follow follow;
+	struct follow *follow; /* NULL: none yet */
 	char session[72], client_id[40];
 	char mode[16];
 	bool allow_edits, allow_all;

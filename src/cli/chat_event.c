@@ -160,6 +160,7 @@ static void on_cancelled(struct chat *c, const json_t *payload)
 		end_turn(c);
 	c->waiting = 0;
 	c->compacting = false;
+	c->hint[0] = '\0';
 	chat_note(c, "cancelled");
 }
 

@@ -19,6 +19,7 @@ static const struct cmd_option do_options[] = {
 
 static const struct cmd_option chat_options[] = {{"--model", "NAME", "the model to ask"},
     {"--session", "ID", "go on in this session"}, {"--resume", "ID", "the same"},
+    {"--device", "HOST:PORT", "the model server for this session"},
     {"--plan", NULL, "make plans, change nothing"}, {"--review", NULL, "review, change nothing"},
     {"--research", NULL, "find out, change nothing"},
     {"--auto", NULL, "edit files without asking; commands are still asked for"},

@@ -9,26 +9,43 @@
 
 /* --- moving --- */
 
+/* The length of the character at `at`, alone. */
+static size_t length_at(const struct edit *e, size_t at)
+{
+	size_t n = 1;
+
+	while (at + n < e->text.len && ((unsigned char)e->text.p[at + n] & 0xC0) == 0x80)
+		n++;
+	return n;
+}
+
+/* Does the character at `at` combine with the one before it? */
+static bool combines(const struct edit *e, size_t at)
+{
+	return at < e->text.len && e->text.p[at] != '\n' && e->text.p[at] != '\t' &&
+	       view_columns(e->text.p + at, length_at(e, at)) == 0;
+}
+
 /* Where the character before `at` begins, with what combines with it. */
 static size_t before(const struct edit *e, size_t at)
 {
+	if (at == 0)
+		return 0;
 	do {
-		if (at == 0)
-			return 0;
 		at--;
 		while (at > 0 && ((unsigned char)e->text.p[at] & 0xC0) == 0x80)
 			at--;
-	} while (at > 0 && e->text.p[at] != '\n' &&
-		 view_columns(e->text.p + at, e->text.len - at < 4 ? e->text.len - at : 1) == 0);
+	} while (at > 0 && combines(e, at));
 	return at;
 }
 
 static size_t after(const struct edit *e, size_t at)
 {
-	if (at < e->text.len)
-		at++;
-	while (at < e->text.len && ((unsigned char)e->text.p[at] & 0xC0) == 0x80)
-		at++;
+	if (at >= e->text.len)
+		return at;
+	at += length_at(e, at);
+	while (combines(e, at))
+		at += length_at(e, at);
 	return at;
 }
 

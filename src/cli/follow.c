@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/mem.h"
 #include "cli/client.h"
 #include "net/ws_client.h"
 #include "protocol/http.h"
@@ -19,12 +20,22 @@ enum {
 	FOLLOW_RETRIES = 12, /* about seven seconds */
 };
 
+struct follow {
+	struct follow_opts opts;
+	char session[72];   /* what opts.session points at */
+	char daemon_id[64]; /* of the last event seen */
+	struct ws_call *ws; /* NULL: not connected */
+	uv_timer_t timer;   /* the next try; carries the free */
+	unsigned tries;
+	bool stopped, up, lost;
+};
+
 static void open_socket(struct follow *f);
 
 static void give_up(struct follow *f, const char *why)
 {
-	follow_stop(f);
-	f->on_lost(f->data, why);
+	f->lost = true;
+	f->opts.on_lost(f->opts.data, why);
 }
 
 static void on_retry(uv_timer_t *timer);
@@ -39,7 +50,7 @@ static void retry_or_give_up(struct follow *f, const char *why)
 		return;
 	}
 	if (f->tries++ == 0)
-		f->on_down(f->data);
+		f->opts.on_down(f->opts.data);
 	if (!f->stopped)
 		uv_timer_start(&f->timer, on_retry,
 		    wait < FOLLOW_RETRY_MAX_MS ? wait : FOLLOW_RETRY_MAX_MS, 0);
@@ -55,11 +66,11 @@ static void on_retry(uv_timer_t *timer)
 	 * died is started again; one that somebody stopped is not brought back from here,
 	 * only waited for, as it may be a restart.
 	 */
-	if (client_find(f->client) == CLIENT_STOPPED && f->client->told_to_stop) {
+	if (client_find(f->opts.client) == CLIENT_STOPPED && f->opts.client->told_to_stop) {
 		retry_or_give_up(f, "the daemon was stopped before this turn was done");
 		return;
 	}
-	if (client_open(f->client, &err) != 0) {
+	if (client_open(f->opts.client, &err) != 0) {
 		give_up(f, err.text);
 		return;
 	}
@@ -74,16 +85,16 @@ static void on_message(void *data, const char *p, size_t n)
 	json_t *frame = NULL;
 
 	f->tries = 0;
-	if (f->stopped)
+	if (f->stopped || f->lost)
 		return;
 	if (envelope_view(json, &e)) {
 		/* What was seen before a reconnect is not shown twice. */
-		if (e.seq <= f->seq)
+		if (e.seq <= f->opts.seq)
 			return;
-		f->seq = e.seq;
+		f->opts.seq = e.seq;
 		snprintf(
 		    f->daemon_id, sizeof f->daemon_id, "%.*s", (int)e.daemon_id.n, e.daemon_id.p);
-		f->on_event(f->data, json, &e);
+		f->opts.on_event(f->opts.data, json, &e);
 		return;
 	}
 	if (json_parse(p, n, &frame, NULL) != 0)
@@ -91,9 +102,9 @@ static void on_message(void *data, const char *p, size_t n)
 	/* The tail we saw was lost to a power cut: the log is read again, our turn ends as
 	 * interrupted in it. */
 	if (strcmp(json_cstr(frame, "type", ""), "resync") == 0)
-		f->seq = 0;
-	else if (f->on_frame)
-		f->on_frame(f->data, frame);
+		f->opts.seq = 0;
+	else if (f->opts.on_frame)
+		f->opts.on_frame(f->opts.data, frame);
 	json_decref(frame);
 }
 
@@ -102,8 +113,8 @@ static void on_open(void *data)
 	struct follow *f = data;
 
 	f->up = true;
-	if (f->on_up)
-		f->on_up(f->data);
+	if (f->opts.on_up)
+		f->opts.on_up(f->opts.data);
 }
 
 static void on_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
@@ -112,7 +123,7 @@ static void on_closed(void *data, bool opened, uint16_t code, int status, const 
 
 	f->ws = NULL;
 	f->up = false;
-	if (f->stopped)
+	if (f->stopped || f->lost)
 		return;
 	if (code == 4004)
 		give_up(f, "the session is gone");
@@ -124,48 +135,58 @@ static void open_socket(struct follow *f)
 {
 	struct buf target = {0}, headers = {0};
 
-	buf_addf(&target, "/v3/ws?sessionId=%s&afterSeq=%" PRIu64 "&sync=1", f->session, f->seq);
+	buf_addf(
+	    &target, "/v3/ws?sessionId=%s&afterSeq=%" PRIu64 "&sync=1", f->session, f->opts.seq);
 	if (f->daemon_id[0]) {
 		buf_adds(&target, "&daemonId=");
 		http_query_put(&target, f->daemon_id);
 	}
-	client_put_auth(f->client, &headers);
-	f->ws = ws_call_start(f->loop, &(struct ws_call_opts){.host = f->client->host,
-					   .port = f->client->port,
-					   .target = buf_cstr(&target),
-					   .headers = buf_cstr(&headers),
-					   .connect_ms = FOLLOW_CONNECT_MS,
-					   .max_message = FOLLOW_MAX_EVENT,
-					   .on_open = on_open,
-					   .on_message = on_message,
-					   .on_closed = on_closed,
-					   .data = f});
+	client_put_auth(f->opts.client, &headers);
+	f->ws = ws_call_start(f->opts.loop, &(struct ws_call_opts){.host = f->opts.client->host,
+						.port = f->opts.client->port,
+						.target = buf_cstr(&target),
+						.headers = buf_cstr(&headers),
+						.connect_ms = FOLLOW_CONNECT_MS,
+						.max_message = FOLLOW_MAX_EVENT,
+						.on_open = on_open,
+						.on_message = on_message,
+						.on_closed = on_closed,
+						.data = f});
 	buf_finish(&target);
 	buf_finish(&headers);
 }
 
-void follow_start(struct follow *f)
+struct follow *follow_start(const struct follow_opts *opts)
 {
-	uv_timer_init(f->loop, &f->timer);
+	struct follow *f = mem_zalloc(1, sizeof *f);
+
+	f->opts = *opts;
+	snprintf(f->session, sizeof f->session, "%s", opts->session);
+	uv_timer_init(opts->loop, &f->timer);
 	f->timer.data = f;
-	f->stopped = false;
 	open_socket(f);
+	return f;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+	free(handle->data);
 }
 
 void follow_stop(struct follow *f)
 {
-	if (f->stopped)
+	if (!f || f->stopped)
 		return;
 	f->stopped = true;
 	f->up = false;
 	ws_call_close(f->ws, 1000);
 	f->ws = NULL;
-	uv_close((uv_handle_t *)&f->timer, NULL);
+	uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 }
 
 bool follow_send(struct follow *f, const char *json, size_t n)
 {
-	if (!f->up || f->stopped)
+	if (!f || !f->up || f->stopped)
 		return false;
 	ws_call_send(f->ws, json, n);
 	return true;

@@ -116,7 +116,7 @@ static void give_paste(struct buf *text, size_t n, keys_cb *on_key, void *data)
 		if (c == '\r') {
 			buf_addc(&clean, '\n');
 			i += i + 1 < n && text->p[i + 1] == '\n' ? 2 : 1;
-		} else if (c < 0x20 && c != '\n' && c != '\t') {
+		} else if (c == 0x7F || (c < 0x20 && c != '\n' && c != '\t')) {
 			i++;
 		} else if (c < 0x80) {
 			buf_addc(&clean, text->p[i++]);

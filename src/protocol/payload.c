@@ -77,11 +77,14 @@ void payload_put_queued(struct buf *out, const struct turn_names *t, uint64_t qu
 	buf_addc(out, '}');
 }
 
-void payload_put_start(struct buf *out, const struct turn_names *t, const char *model)
+void payload_put_start(
+    struct buf *out, const struct turn_names *t, const char *model, uint64_t context_tokens)
 {
 	put_names(out, t);
 	put_field(out, ",\"mode\":", t->mode);
 	put_field(out, ",\"model\":", model);
+	if (context_tokens)
+		put_number(out, ",\"contextTokens\":", context_tokens);
 	buf_addc(out, '}');
 }
 
@@ -170,6 +173,8 @@ void payload_put_done(struct buf *out, const struct turn_names *t, const char *f
 	put_number(out, ",\"elapsed\":", stats->elapsed_ms);
 	buf_addf(out, ",\"speed\":%.1f", speed);
 	put_number(out, ",\"firstTokenLatencyMs\":", stats->first_token_ms);
+	if (stats->context_tokens)
+		put_number(out, ",\"contextTokens\":", stats->context_tokens);
 	buf_adds(out, "}}");
 }
 

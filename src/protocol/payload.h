@@ -30,6 +30,7 @@ struct turn_names {
 struct turn_stats {
 	uint64_t tokens, prompt_tokens, completion_tokens, tool_calls;
 	uint64_t elapsed_ms, first_token_ms;
+	uint64_t context_tokens; /* of the context in use after the last answer; 0 unknown */
 };
 
 /* {"id":…,"sessionId":…,…} */
@@ -41,7 +42,9 @@ void payload_put_snapshot_open(struct buf *out, const struct snapshot *s);
 void payload_put_updated(struct buf *out, const struct snapshot *s);
 void payload_put_queued(struct buf *out, const struct turn_names *t, uint64_t queue_size,
     uint64_t position, const char *content, size_t content_len);
-void payload_put_start(struct buf *out, const struct turn_names *t, const char *model);
+/* context_tokens: of the model, 0 unknown. */
+void payload_put_start(
+    struct buf *out, const struct turn_names *t, const char *model, uint64_t context_tokens);
 void payload_put_text(struct buf *out, const char *turn_id, const char *text, size_t n);
 void payload_put_progress(
     struct buf *out, const char *turn_id, const char *phase, const char *message);

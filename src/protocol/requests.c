@@ -142,6 +142,10 @@ bool request_session(const json_t *body, struct request_session *ret, struct pro
 		if (workspace && !json_is_null(workspace) && !json_is_string(workspace))
 			problems_add(p, "metadata.workspace", "must be a string");
 		ret->workspace = json_string_value(workspace);
+		if (json_object_get(ret->metadata, "device") &&
+		    (!json_is_string(json_object_get(ret->metadata, "device")) ||
+			json_string_length(json_object_get(ret->metadata, "device")) > 1024))
+			problems_add(p, "metadata.device", "must be a model server, HOST:PORT");
 		if (ret->workspace)
 			check_workspace(ret->workspace, p);
 	}

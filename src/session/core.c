@@ -142,6 +142,49 @@ void core_set_port(struct core *c, int port)
 	pool_set_port(c->pool, port);
 }
 
+/* Model servers that sessions named; more than anybody has. */
+enum { CORE_MAX_DEVICES = 64 };
+
+struct device {
+	char *name;		     /* owned */
+	struct model_server *server; /* owned */
+};
+
+struct model_server *core_server(struct core *c, const char *device)
+{
+	struct device *d;
+
+	if (!device[0])
+		return c->server;
+	d = map_get(&c->devices, device);
+	if (d)
+		return d->server;
+	if (c->devices.len >= CORE_MAX_DEVICES)
+		return NULL;
+	d = mem_zalloc(1, sizeof *d);
+	d->name = mem_strdup(device);
+	d->server = model_server_new(
+	    c->opts.loop, &(struct server_opts){.hosts = {device},
+			      .host_count = 1,
+			      .port = (int)config_int(c->opts.config, "connection.port"),
+			      .api_key = ""});
+	map_put(&c->devices, d->name, d);
+	return d->server;
+}
+
+static void free_devices(struct core *c)
+{
+	struct device *d;
+	size_t at = 0;
+
+	while ((d = map_next(&c->devices, &at))) {
+		model_server_free(d->server);
+		free(d->name);
+		free(d);
+	}
+	map_finish(&c->devices);
+}
+
 void core_free(struct core *c)
 {
 	if (!c)
@@ -151,6 +194,7 @@ void core_free(struct core *c)
 	forget(&c->artifact_dirs);
 	background_free(c->background);
 	pool_free(c->pool);
+	free_devices(c);
 	model_server_free(c->server);
 	feed_free(c->feed);
 	map_finish(&c->sessions);

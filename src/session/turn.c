@@ -76,7 +76,8 @@ struct turn {
 	unsigned *used; /* owned: how often each of tools[] was called; NULL: none was */
 	uint64_t prompt_tokens, completion_tokens; /* of the answers before this one */
 	bool has_usage, has_workspace;
-	char *model; /* owned: the one that was asked, NULL before */
+	char *model;		     /* owned: the one that was asked, NULL before */
+	struct model_server *server; /* borrowed: the one that is asked */
 	uint64_t begun_us, first_us, deltas;
 	uint64_t start_seq;	     /* of turn.start, 0: not started */
 	uint64_t base_messages;	     /* messages of the session before this turn */
@@ -269,13 +270,13 @@ void turn_rest_lost(struct turn *t)
 /* --- beginning and ending --- */
 
 /* turn.start and the user's message, once, when the turn has left the queue. */
-static void begin(struct turn *t, const char *model)
+static void begin(struct turn *t, const char *model, uint64_t context_tokens)
 {
 	struct buf payload = {0};
 
 	if (t->start_seq)
 		return;
-	payload_put_start(&payload, &t->names, model);
+	payload_put_start(&payload, &t->names, model, context_tokens);
 	t->base_messages = t->session->row.message_count;
 	t->start_seq = session_append(t->session, EVENT_TURN_START, &payload);
 	save_user(t);
@@ -286,7 +287,7 @@ static void begin(struct turn *t, const char *model)
 static void stop_running(struct turn *t)
 {
 	if (t->state == TURN_READING || t->state == TURN_ASKING)
-		begin(t, t->session->row.model);
+		begin(t, t->session->row.model, 0);
 	move(t, TURN_ENDING);
 	model_ask_cancel(t->ask);
 	t->ask = NULL;
@@ -411,7 +412,7 @@ static bool on_ready(void *data, const char *model, uint64_t context_tokens, str
 
 	free(t->model);
 	t->model = mem_strdup(model);
-	begin(t, model);
+	begin(t, model, context_tokens);
 	if (rc != 0)
 		return false;
 	if (trimmed.dropped_messages) {
@@ -430,7 +431,7 @@ static void on_no_ws(void *data)
 	char name[300];
 
 	core_note_no_ws(core, t->session->row.id);
-	model_server_name(core->server, name, sizeof name);
+	model_server_name(t->server, name, sizeof name);
 	core_notice(core, LOG_INFO, "no WebSocket at the model server %s: session %s uses SSE",
 	    name, t->session->row.id);
 }
@@ -576,9 +577,22 @@ static void on_answered(void *data, const struct model_result *result)
 		stats.completion_tokens = t->has_usage ? t->completion_tokens : t->deltas;
 		stats.tokens = stats.completion_tokens;
 		stats.prompt_tokens = t->prompt_tokens;
+		stats.context_tokens = result->prompt_tokens + result->completion_tokens;
 		payload_put_done(&payload, &t->names, result->finish_reason, &stats);
 		end(t, EVENT_TURN_DONE, &payload);
 	}
+}
+
+/* The model server the session names, or the settings' own. */
+static struct model_server *server_of(const struct session *s)
+{
+	json_t *metadata = NULL;
+	struct model_server *server;
+
+	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
+	server = core_server(s->core, json_cstr(metadata, "device", ""));
+	json_decref(metadata);
+	return server;
 }
 
 static void ask(struct turn *t)
@@ -591,10 +605,16 @@ static void ask(struct turn *t)
 		move(t, TURN_ASKING);
 	buf_clear(&t->tools);
 	t->has_workspace = session_workspace(s, NULL);
+	t->server = server_of(s);
+	if (!t->server) {
+		fail(t, TURN_ERROR_UNREACHABLE,
+		    "too many sessions name model servers of their own (metadata.device)");
+		return;
+	}
 	if (!core_lacks_tools(s->core, t->model ? t->model : model))
 		tool_put_all(&t->tools, want_tool, t);
 	t->ask = model_ask_start(s->core->opts.loop,
-	    &(struct model_ask_opts){.server = s->core->server,
+	    &(struct model_ask_opts){.server = t->server,
 		.model = model,
 		.tools = t->tools.len ? buf_cstr(&t->tools) : NULL,
 		.max_tokens = (uint64_t)config_int(config, "model.maxTokens"),

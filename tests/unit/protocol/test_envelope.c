@@ -115,7 +115,7 @@ static void payloads_are_json_whatever_the_texts_hold(void **state)
 		if (i == 0)
 			payload_put_queued(&b, &names, 1, 1, "con\x01tent", 8);
 		else if (i == 1)
-			payload_put_start(&b, &names, "model");
+			payload_put_start(&b, &names, "model", 0);
 		else if (i == 2)
 			payload_put_done(&b, &names, "stop",
 			    &(struct turn_stats){

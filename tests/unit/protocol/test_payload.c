@@ -65,7 +65,7 @@ static void the_events_of_a_turn_name_who_asked(void **state)
 	payload_put_queued(&out, &names, 3, 2, "do\nit", 5);
 	payload_is(
 	    NAMES ",\"queueSize\":3,\"position\":2,\"content\":\"do\\nit\",\"mode\":\"chat\"}");
-	payload_put_start(&out, &names, "m");
+	payload_put_start(&out, &names, "m", 0);
 	payload_is(NAMES ",\"mode\":\"chat\",\"model\":\"m\"}");
 	payload_put_error(&out, &names, "it \"broke\"", "model-error");
 	payload_is(NAMES ",\"message\":\"it \\\"broke\\\"\",\"code\":\"model-error\"}");
