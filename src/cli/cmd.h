@@ -100,6 +100,7 @@ int cmd_daemon_status(const struct cmd_line *line);
 int cmd_daemon_stop(const struct cmd_line *line);
 int cmd_do(const struct cmd_line *line);
 int cmd_help(const struct cmd_line *line);
+int cmd_man(const struct cmd_line *line);
 int cmd_lmx_demo(const struct cmd_line *line);
 int cmd_approve(const struct cmd_line *line);
 int cmd_deny(const struct cmd_line *line);

@@ -8,38 +8,53 @@
 
 static const struct cmd_option do_options[] = {
     {"--format", "FORM", "markdown, text (as the model wrote it) or json (each event a line)"},
-    {"--json", NULL, "the same as --format json"}, {"--model", "NAME", "the model to ask"},
-    {"--session", "ID", "go on in this session"}, {"--plan", NULL, "make a plan, change nothing"},
-    {"--review", NULL, "review, change nothing"}, {"--research", NULL, "find out, change nothing"},
+    {"--json", NULL, "the same as --format json"},
+    {"--model", "NAME", "the model to ask"},
+    {"--session", "ID", "go on in this session"},
+    {"--plan", NULL, "make a plan, change nothing"},
+    {"--review", NULL, "review, change nothing"},
+    {"--research", NULL, "find out, change nothing"},
     {"--auto", NULL, "edit files without asking; commands are still asked for"},
     {"--dangerous", NULL, "do everything without asking"},
     {"--non-interactive", NULL, "nobody will answer: deny what must be asked"},
     {"--max-turns", "N", "at most N tool calls"},
-    {"--quiet", NULL, "the answer alone: no progress, no statistics"}, END};
+    {"--quiet", NULL, "the answer alone: no progress, no statistics"},
+    END,
+};
 
-static const struct cmd_option chat_options[] = {{"--model", "NAME", "the model to ask"},
-    {"--session", "ID", "go on in this session"}, {"--resume", "ID", "the same"},
+static const struct cmd_option chat_options[] = {
+    {"--model", "NAME", "the model to ask"},
+    {"--session", "ID", "go on in this session"},
+    {"--resume", "ID", "the same"},
     {"--device", "HOST:PORT", "the model server for this session"},
-    {"--plan", NULL, "make plans, change nothing"}, {"--review", NULL, "review, change nothing"},
+    {"--plan", NULL, "make plans, change nothing"},
+    {"--review", NULL, "review, change nothing"},
     {"--research", NULL, "find out, change nothing"},
     {"--auto", NULL, "edit files without asking; commands are still asked for"},
-    {"--dangerous", NULL, "do everything without asking"}, END};
+    {"--dangerous", NULL, "do everything without asking"},
+    END,
+};
 
 static const struct cmd_option logs_options[] = {
     {"--lines", "N", "print the last N lines and stop"},
-    {"--follow", NULL, "go on with what comes (as without --lines)"}, END};
+    {"--follow", NULL, "go on with what comes (as without --lines)"},
+    END,
+};
 
 static const struct cmd_option answer_options[] = {
     {"--remember", NULL, "also for the rest of the session"},
-    {"--answer", "TEXT", "the answer to a question"}, END};
+    {"--answer", "TEXT", "the answer to a question"},
+    END,
+};
 
 const struct cmd cmds[] = {
     {"do", "WORDS…", 0, CMD_ANY, "ask once and stream the answer", do_options,
 	"What is piped in is given to the model as context. The answer goes to standard output,\n"
 	"everything else to standard error. Exit codes: 0 done, 1 error, 2 usage, 130 cancelled.",
 	"do \"explain this\" < main.c\ndo --auto \"fix the failing test\"", cmd_do},
-    {"chat", "", 0, 0, "talk, line by line", chat_options,
-	"Ctrl+C cancels the answer, Ctrl+D leaves.", NULL, cmd_chat},
+    {"chat", "", 0, 0, "talk", chat_options,
+	"Ctrl+C cancels the answer, Ctrl+D leaves; /help lists what can be typed.",
+	"chat --resume 3c6c", cmd_chat},
     {"pending", "", 0, 0, "permission requests that wait for an answer", NULL, NULL, NULL,
 	cmd_pending},
     {"approve", "ID", 1, 1, "allow what a permission request asks for", answer_options, NULL, NULL,
@@ -65,6 +80,8 @@ const struct cmd cmds[] = {
     {"config unset", "KEY", 1, 1, "back to the default", NULL, NULL, NULL, cmd_config_unset},
     {"lmx demo", "[options]", 0, CMD_RAW, "a model server for trying out and for tests", NULL,
 	"`opta lmx demo --help` shows its options and its prompt language.", NULL, cmd_lmx_demo},
+    {"man", "PAGE", 1, 1, "a man page as roff: opta.1, opta-daemon.8, opta-config.5", NULL, NULL,
+	"man opta.1 | man -l -", cmd_man},
     {"help", "[COMMAND]", 0, 2, "this text, or a command's", NULL, NULL, NULL, cmd_help},
     {NULL, NULL, 0, 0, NULL, NULL, NULL, NULL, NULL},
 };

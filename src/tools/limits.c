@@ -26,14 +26,18 @@ static void set(int what, uint64_t n)
 	setrlimit((__rlimit_resource_t)what, &new);
 }
 
-void limits_set(int memory_mb, uint64_t timeout_ms, bool in_user_ns, bool own_code)
+void limits_set_memory(int memory_mb, bool own_code)
+{
+	/* Not RLIMIT_AS: Node and Java reserve far more than they use. */
+	if (!(own_code && LIMITS_SANITIZED))
+		set(RLIMIT_DATA, (uint64_t)memory_mb * 1024 * 1024);
+}
+
+void limits_set(uint64_t timeout_ms, bool in_user_ns)
 {
 	uint64_t seconds = timeout_ms / 1000 * 4 + 60;
 	int fd;
 
-	/* Not RLIMIT_AS: Node and Java reserve far more than they use. */
-	if (!(own_code && LIMITS_SANITIZED))
-		set(RLIMIT_DATA, (uint64_t)memory_mb * 1024 * 1024);
 	set(RLIMIT_CPU, timeout_ms && seconds < LIMITS_CPU_SECONDS ? seconds : LIMITS_CPU_SECONDS);
 	set(RLIMIT_NOFILE, LIMITS_FILES);
 	set(RLIMIT_FSIZE, (uint64_t)LIMITS_FILE_MB * 1024 * 1024);

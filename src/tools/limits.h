@@ -22,10 +22,15 @@ enum {
 
 /*
  * Set the limits of this process just before it becomes the tool. timeout_ms 0: none. in_user_ns:
- * the kernel counts processes for this call alone. own_code: the tool is a function of ours and, in
- * a sanitizer's build, maps far more than it uses.
+ * the kernel counts processes for this call alone.
  */
-void limits_set(int memory_mb, uint64_t timeout_ms, bool in_user_ns, bool own_code);
+void limits_set(uint64_t timeout_ms, bool in_user_ns);
+
+/*
+ * Memory, as the very last thing. own_code: the tool is a function of ours, which in a
+ * sanitizer's build maps far more than it uses: none is set then.
+ */
+void limits_set_memory(int memory_mb, bool own_code);
 
 /* What the processes below `self` (all of a pid namespace when init) use together. */
 struct limits_use {

@@ -162,7 +162,7 @@ static void confine(struct supervisor *s, bool own_code)
 	const struct tool_request *r = &s->request;
 	struct err err = {0};
 
-	limits_set(r->memory_mb, r->timeout_ms, s->opts->support->user_ns && s->init, own_code);
+	limits_set(r->timeout_ms, s->opts->support->user_ns && s->init);
 	if (sandbox_enter(&(struct sandbox_opts){.support = s->opts->support,
 			      .workspace = r->workspace,
 			      .extra_write = r->outside_write && s->extra[0] ? s->extra : NULL,
@@ -187,6 +187,7 @@ static void run_function(struct supervisor *s)
 	    .expect = s->request.expect};
 	struct buf json = {0};
 
+	limits_set_memory(s->request.memory_mb, true);
 	call.workspace = open(s->request.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (call.workspace < 0)
 		tool_fail(
@@ -220,6 +221,7 @@ static void run_command(struct supervisor *s)
 	if (chdir(buf_cstr(&dir)) != 0)
 		die(STDERR_FILENO, "cannot go to %s: %s\n", buf_cstr(&dir), strerror(errno));
 	set_environment(s, buf_cstr(&dir));
+	limits_set_memory(s->request.memory_mb, false);
 	execl("/bin/sh", "sh", "-c", command, (char *)NULL);
 	die(STDERR_FILENO, "cannot run /bin/sh: %s\n", strerror(errno));
 }

@@ -3,6 +3,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 
 from opta_test import Daemon, Demo, Home, SLOW, STOPS, alive, check, check_equal, check_in, http, send, slurp, stack, wait_for
 from private_net import private_network
@@ -254,3 +255,14 @@ def test_the_environment_decides_where_a_new_daemon_listens_and_clients_follow_t
     for env in ({"OPTA_DAEMON_PORT": "1"}, {"OPTA_DAEMON_PORT": None}):
         ran = home.opta("daemon", "status", env=env, seconds=10 * SLOW).expect(0)
         check_in("status", f"port={home.state()['port']} ", ran.text)
+
+
+def test_the_man_pages_come_from_the_tables_and_are_clean():
+    home = Home()
+    for page, holds in (("opta.1", "daemon restart"), ("opta-daemon.8", "SIGHUP"), ("opta-config.5", "daemon.permissionTimeoutMs")):
+        text = home.opta("man", page).expect(0).text
+        check_in(page, holds.replace("-", "\\-"), text)
+        lint = subprocess.run(["mandoc", "-Tlint"], input=text.encode(), capture_output=True, check=False)
+        bad = [line for line in lint.stdout.decode().splitlines() if "referenced manual not found" not in line]
+        check_equal(f"what mandoc says of {page}", bad, [])
+    check_in("an unknown page", "expected opta.1", home.opta("man", "opta.9").expect(2).errors)
