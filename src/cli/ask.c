@@ -186,7 +186,8 @@ static void end_text(struct ask *a)
 	a->text_open = false;
 }
 
-/* A note comes between: what is painted must stand first. In a pipe the answer is not cut for it. */
+/* A note comes between: what is painted must stand first. In a pipe the answer is not cut for it.
+ */
 static void make_room(struct ask *a)
 {
 	if (a->markdown)
@@ -283,8 +284,8 @@ static void on_answer(void *data, enum prompt_answer answer, const char *text)
 
 static struct view view_of(const struct ask *a)
 {
-	return (struct view){
-	    .color = term_color(STDERR_FILENO), .width = term_width(STDERR_FILENO)};
+	return (struct view){.color = term_color(STDERR_FILENO),
+	    .width = term_is_terminal(STDERR_FILENO) ? term_width(STDERR_FILENO) : 0};
 }
 
 static void show_request(struct ask *a, const json_t *payload)

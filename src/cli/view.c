@@ -163,43 +163,50 @@ static bool is_diff(struct str text)
 	return str_starts(text, "--- ") && memmem(text.p, text.n, "\n+++ ", 5);
 }
 
-/* Lines of text with a margin, at most max of them. */
-static void put_lines(struct buf *out, const struct view *v, struct str text, const char *margin,
-    size_t max, const char *style)
+/* One row of what is shown: cut, or with wrap the rest as rows of its own. */
+static void put_rows(struct buf *out, const struct view *v, struct str line, const char *margin,
+    const char *style, bool wrap)
 {
 	unsigned room = v->width > 6 ? v->width - 4 : 100000;
+	struct buf safe = {0};
+	size_t at = 0;
+
+	put_line(&safe, line.p, line.n, wrap ? ~0U : room);
+	do {
+		size_t fits = wrap ? view_fit(safe.p + at, safe.len - at, room, NULL) : safe.len;
+
+		buf_adds(out, margin);
+		if (style)
+			view_put_styled(out, v, style, safe.p + at, fits);
+		else
+			buf_add(out, safe.p + at, fits);
+		buf_addc(out, '\n');
+		at += fits;
+	} while (at < safe.len);
+	buf_finish(&safe);
+}
+
+/* Lines of text with a margin, at most max of them. */
+static void put_lines(struct buf *out, const struct view *v, struct str text, const char *margin,
+    size_t max, const char *style, bool wrap)
+{
 	bool diff = is_diff(text);
 	struct str line;
 	size_t shown = 0, left = 0;
+	char note[60];
 
 	while (text.n) {
-		struct buf cut = {0};
-		const char *own = style;
-
 		text = str_cut(text, '\n', &line);
 		if (shown == max) {
 			left++;
 			continue;
 		}
 		shown++;
-		put_line(&cut, line.p, line.n, room);
-		if (diff)
-			own = diff_style(line);
-		buf_adds(out, margin);
-		if (own)
-			view_put_styled(out, v, own, cut.p, cut.len);
-		else
-			buf_add(out, cut.p, cut.len);
-		buf_addc(out, '\n');
-		buf_finish(&cut);
+		put_rows(out, v, line, margin, diff ? diff_style(line) : style, wrap);
 	}
 	if (left) {
-		char note[60];
-
 		snprintf(note, sizeof note, "… %zu more lines", left);
-		buf_adds(out, margin);
-		put_style(out, v, "2", note);
-		buf_addc(out, '\n');
+		put_rows(out, v, str_of(note), margin, "2", false);
 	}
 }
 
@@ -222,8 +229,9 @@ void view_put_tool(struct buf *out, const struct view *v, const char *args, cons
 	view_put_styled(out, v, "2", time.p, time.len);
 	buf_addc(out, '\n');
 	/* What a person asked to see is the change; of what was only looked at, a glance. */
-	put_lines(
-	    out, v, result, "  │ ", is_diff(result) ? VIEW_PREVIEW_LINES : VIEW_RESULT_LINES, "2");
+	/* Why something failed is read to its end. */
+	put_lines(out, v, result, "  │ ", is_diff(result) ? VIEW_PREVIEW_LINES : VIEW_RESULT_LINES,
+	    "2", !ok);
 	buf_finish(&call);
 	buf_finish(&time);
 }
@@ -242,7 +250,8 @@ void view_put_request(struct buf *out, const struct view *v, const json_t *reque
 	}
 	view_put_styled(out, v, "1;33", head.p, head.len);
 	buf_addc(out, '\n');
-	put_lines(out, v, json_str(request, "preview"), "  ", VIEW_PREVIEW_LINES, NULL);
+	/* All of a command is judged, not its beginning. */
+	put_lines(out, v, json_str(request, "preview"), "  ", VIEW_PREVIEW_LINES, NULL, true);
 	buf_finish(&head);
 }
 
