@@ -284,12 +284,18 @@ def test_a_kill_while_asking_runs_nothing_and_denies():
 def test_a_kill_right_after_the_decision_never_runs_it_twice_or_unasked():
     bench = Bench()
     outcomes = {0: 0, 1: 0}
+    # How long it takes from the answer to the run, in a daemon that has not run a tool yet.
+    begun = time.monotonic()
+    bench.tool("run_command", allow=True, **RUN)
+    whole = time.monotonic() - begun
+    bench.daemon.kill(9)
+    bench.daemon = Daemon(bench.home)
     for n in range(25):
         command = f"echo ran >>ran-{n}.txt"
         sid = bench.session()
         turn = bench.daemon.submit(sid, call("run_command", command=command))
         rid = bench.asked(sid, turn)["requestId"]
-        killer = threading.Timer(n * 0.015, bench.daemon.kill, (9,))
+        killer = threading.Timer(n / 25 * 2 * whole, bench.daemon.kill, (9,))
         killer.start()
         decided = None
         try:
