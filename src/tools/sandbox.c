@@ -232,23 +232,29 @@ static int deny_namespaces(scmp_filter_ctx ctx)
 	return rc ? rc : deny_bits(ctx, SCMP_SYS(unshare), 0, CLONE_NEWUSER, EPERM);
 }
 
+/* Deny nr when its argument arg is value. */
+static int deny_value(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t value, int error)
+{
+	return seccomp_rule_add(
+	    ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 1, SCMP_CMP(arg, SCMP_CMP_EQ, value, 0));
+}
+
 static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
+	/* What Debian 12's headers may lack a name for. */
+	enum { PROTOCOL_MPTCP = 262, FAMILY_VSOCK = 40 };
 	int rc = 0;
 
 	if (!o->network) {
 		/* Where a network namespace holds the tool these would only reach itself. */
 		if (!o->support->net_ns || !o->mounts) {
-			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1,
-			    SCMP_A0(SCMP_CMP_EQ, AF_INET));
+			rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_INET, EACCES);
 			if (rc == 0)
-				rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket),
-				    1, SCMP_A0(SCMP_CMP_EQ, AF_INET6));
+				rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_INET6, EACCES);
 		}
 	} else {
 		/* These connect without asking Landlock in some kernels. */
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPROTONOSUPPORT), SCMP_SYS(socket), 1,
-		    SCMP_A2(SCMP_CMP_EQ, 262 /* IPPROTO_MPTCP */));
+		rc = deny_value(ctx, SCMP_SYS(socket), 2, PROTOCOL_MPTCP, EPROTONOSUPPORT);
 		if (rc == 0)
 			rc = deny_bits(ctx, SCMP_SYS(sendto), 3, MSG_FASTOPEN, EOPNOTSUPP);
 		if (rc == 0)
@@ -258,14 +264,11 @@ static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 	}
 	/* Packets as they lie on the wire, and the kernel's own sockets. */
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, AF_PACKET));
+		rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_PACKET, EPERM);
 	if (rc == 0)
-		rc = seccomp_rule_add(
-		    ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_ALG));
+		rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_ALG, EPERM);
 	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-		    SCMP_A0(SCMP_CMP_EQ, 40 /* AF_VSOCK */));
+		rc = deny_value(ctx, SCMP_SYS(socket), 0, FAMILY_VSOCK, EPERM);
 	return rc;
 }
 
