@@ -1,6 +1,7 @@
 /* The daemon's main, and its tool host's. Users type `opta daemon …`, which runs this. */
 #include "base/str.h"
 #include "daemon/daemon.h"
+#include "daemon/doctor.h"
 #include "tools/host.h"
 
 int main(int argc, char **argv)
@@ -11,6 +12,8 @@ int main(int argc, char **argv)
 	if (argc == 3 && strcmp(argv[1], "tool-host") == 0 &&
 	    str_parse_u64(str_of(argv[2]), 65535, &fd))
 		return host_run((int)fd);
+	if (argc >= 2 && strcmp(argv[1], "doctor") == 0)
+		return doctor_run(argc > 2 && strcmp(argv[2], "--fix") == 0);
 	if (argc < 2 || strcmp(argv[1], "run") != 0)
 		goto usage;
 	for (int i = 2; i < argc; i++) {

@@ -17,6 +17,9 @@ enum {
 static const char *const spinner[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
 
 static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+
+static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
 {
 	struct buf safe = {0};
 	char text[2000];

@@ -15,6 +15,12 @@
 #include "cli/launch.h"
 #include "net/http_client.h"
 #include "protocol/http.h"
+#include "protocol/version.h"
+
+/* What we speak, as people write it. */
+#define STRING_OF_(x) #x
+#define STRING_OF(x) STRING_OF_(x)
+#define CLIENT_CONTRACT OPTA_CONTRACT_NAME "@" STRING_OF(OPTA_CONTRACT_VERSION)
 
 enum {
 	CLIENT_MAX_STATE = 64 * 1024,	      /* bytes of state.json */
@@ -42,6 +48,7 @@ static pid_t live_owner(const char *lock)
 bool client_parse_state(struct client *c, const char *p, size_t n)
 {
 	json_t *root = NULL;
+	const json_t *contract;
 	int64_t pid, port;
 	const char *host;
 
@@ -61,6 +68,11 @@ bool client_parse_state(struct client *c, const char *p, size_t n)
 	snprintf(c->host, sizeof c->host, "%s", host);
 	snprintf(c->token, sizeof c->token, "%s", json_cstr(root, "token", ""));
 	c->told_to_stop = json_object_get(root, "stoppedAt") != NULL;
+	contract = json_object_get(root, "contract");
+	c->contract[0] = '\0';
+	if (json_is_object(contract))
+		snprintf(c->contract, sizeof c->contract, "%.60s@%" PRId64,
+		    json_cstr(contract, "name", "?"), json_int(contract, "version", 0));
 	json_decref(root);
 	/* A token or a host with a line end would forge a header. */
 	return c->pid && c->port && c->token[0] && !strpbrk(c->token, "\r\n") &&
@@ -106,7 +118,7 @@ enum client_found client_find(struct client *c)
 	return CLIENT_LOST;
 }
 
-int client_start(struct client *c, bool *ret_started, struct err *reterr)
+int client_start(struct client *c, enum client_start how, bool *ret_started, struct err *reterr)
 {
 	int rc;
 
@@ -117,7 +129,7 @@ int client_start(struct client *c, bool *ret_started, struct err *reterr)
 	case CLIENT_LOST:
 		break;
 	case CLIENT_STOPPED:
-		rc = launch_daemon(&c->paths, ret_started, reterr);
+		rc = launch_daemon(&c->paths, how == CLIENT_AUTOMATIC, ret_started, reterr);
 		if (rc != 0)
 			return rc;
 		if (client_find(c) == CLIENT_RUNNING)
@@ -134,7 +146,14 @@ int client_open(struct client *c, struct err *reterr)
 	bool started;
 	int rc = paths_init(&c->paths, reterr);
 
-	return rc ? rc : client_start(c, &started, reterr);
+	if (rc == 0)
+		rc = client_start(c, CLIENT_AUTOMATIC, &started, reterr);
+	if (rc == 0 && c->contract[0] && strcmp(c->contract, CLIENT_CONTRACT) != 0)
+		rc = err_set(reterr, ERR_VERSION,
+		    "Daemon contract mismatch — expected " CLIENT_CONTRACT ", got %s\n"
+		    "The running daemon is of another build: `opta daemon restart` starts this one",
+		    c->contract);
+	return rc;
 }
 
 void client_put_auth(const struct client *c, struct buf *headers)

@@ -22,6 +22,7 @@ struct client {
 	char host[256]; /* to connect to */
 	int port;
 	char token[128];
+	char contract[80]; /* what it speaks, "opta-daemon-v3@1"; "" when it does not say */
 	bool told_to_stop; /* with CLIENT_STOPPED: somebody stopped it, it did not die */
 };
 
@@ -44,13 +45,19 @@ bool client_parse_state(struct client *c, const char *p, size_t n);
  */
 enum client_found client_find(struct client *c);
 
+enum client_start {
+	CLIENT_EXPLICIT,  /* somebody said `daemon start`: always try */
+	CLIENT_AUTOMATIC, /* a command needs it: not again and again when it dies (launch.h) */
+};
+
 /*
  * Find the daemon or start it, waiting for it to be ready. *ret_started: by us.
  * 0, or a code with the reason.
  */
-int client_start(struct client *c, bool *ret_started, struct err *reterr);
+int client_start(struct client *c, enum client_start how, bool *ret_started, struct err *reterr);
 
-/* Fill c->paths and client_start. The one line for commands that need the daemon. */
+/* Fill c->paths, client_start, and see that it speaks our contract (ERR_VERSION). The one line for
+ * commands that need the daemon. */
 int client_open(struct client *c, struct err *reterr);
 
 /*

@@ -98,6 +98,7 @@ int cmd_daemon_run(const struct cmd_line *line);
 int cmd_daemon_start(const struct cmd_line *line);
 int cmd_daemon_status(const struct cmd_line *line);
 int cmd_daemon_stop(const struct cmd_line *line);
+int cmd_doctor(const struct cmd_line *line);
 int cmd_do(const struct cmd_line *line);
 int cmd_help(const struct cmd_line *line);
 int cmd_man(const struct cmd_line *line);

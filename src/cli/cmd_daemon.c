@@ -37,7 +37,7 @@ int cmd_daemon_start(const struct cmd_line *line)
 
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
-	if (client_start(&c, &started, &err) != 0)
+	if (client_start(&c, CLIENT_EXPLICIT, &started, &err) != 0)
 		return cmd_error("%s", err.text);
 	printf("daemon  %s   pid=%d   port=%d\n", started ? "started" : "already running",
 	    (int)c.pid, c.port);

@@ -41,6 +41,13 @@ static const struct cmd_option logs_options[] = {
     END,
 };
 
+static const struct cmd_option doctor_options[] = {
+    {"--verbose", NULL, "sandbox, disk, database, clock and file modes as well"},
+    {"--json", NULL, "as JSON"},
+    {"--fix", NULL, "mend what can be mended safely, and start the daemon"},
+    END,
+};
+
 static const struct cmd_option answer_options[] = {
     {"--remember", NULL, "also for the rest of the session"},
     {"--answer", "TEXT", "the answer to a question"},
@@ -71,6 +78,9 @@ const struct cmd cmds[] = {
     {"daemon run", "", 0, 0, "run it in the foreground", NULL, NULL, NULL, cmd_daemon_run},
     {"daemon logs", "", 0, 0, "follow its log; Ctrl+C stops following", logs_options, NULL, NULL,
 	cmd_daemon_logs},
+    {"doctor", "", 0, 0, "is everything as it should be, and what mends it", doctor_options,
+	"Never deletes a session. Exit code 1 when there is a problem.", "doctor --fix",
+	cmd_doctor},
     {"config list", "", 0, 0, "all settings, their values and what they mean", NULL, NULL, NULL,
 	cmd_config_list},
     {"config get", "KEY", 1, 1, "print one setting", NULL, NULL, "config get connection.host",

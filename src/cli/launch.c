@@ -10,16 +10,21 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "base/json.h"
 #include "base/os.h"
 #include "base/paths.h"
+#include "cli/term.h"
 
 enum {
 	LAUNCH_LOCK_MS = 30000,	 /* another starter is at work */
 	LAUNCH_READY_MS = 30000, /* a large database to recover */
 	LAUNCH_READY_FD = 3,
+	LAUNCH_MAX_FAILURES = 16 * 1024, /* bytes of the file that counts them */
+	LAUNCH_LOG_LINES = 5,		 /* shown when no further start is tried */
 };
 
 int launch_find_optad(char *ret_path, size_t size, struct err *reterr)
@@ -181,15 +186,106 @@ static int run_daemon(const struct paths *paths, bool *ret_started, struct err *
 	return err_set(reterr, -EIO, "the daemon ended at once without a word; see %s", paths->log);
 }
 
-int launch_daemon(const struct paths *paths, bool *ret_started, struct err *reterr)
+/* --- crash loops --- */
+
+/* Past failures as JSON: {"times":[seconds…],"reason":…}. json_decref. */
+static json_t *read_failures(const char *path)
 {
-	int lock = lock_start(paths, reterr), rc;
+	struct buf text = {0};
+	json_t *root = NULL;
+
+	if (file_read(path, LAUNCH_MAX_FAILURES, &text, NULL) == 0)
+		json_parse(text.p, text.len, &root, NULL);
+	buf_finish(&text);
+	return json_is_object(root) ? root : (json_decref(root), json_object());
+}
+
+static void note_failure(const struct paths *paths, const char *path, const char *reason)
+{
+	json_t *root = read_failures(path), *times = json_object_get(root, "times"),
+	       *kept = json_array();
+	int64_t now = clock_wall_ms() / 1000;
+	struct buf text = {0};
+	size_t i;
+	json_t *one;
+
+	json_array_foreach (times, i, one)
+		if (json_is_integer(one) && now - json_integer_value(one) < LAUNCH_LOOP_S)
+			json_array_append(kept, one);
+	json_array_append_new(kept, json_integer(now));
+	json_object_set_new(root, "times", kept);
+	json_object_set_new(root, "reason", json_string(reason));
+	json_put(&text, root);
+	file_replace(paths->home, "start.failures", text.p, text.len, 0600, NULL);
+	buf_finish(&text);
+	json_decref(root);
+}
+
+/* The last lines of the log, for who must mend what is wrong. */
+static void print_log_end(const char *path)
+{
+	struct buf text = {0};
+	size_t from, lines = 0;
+
+	if (file_read(path, 16 * 1024 * 1024, &text, NULL) != 0)
+		return;
+	for (from = text.len; from > 0 && lines <= LAUNCH_LOG_LINES; from--)
+		lines += text.p[from - 1] == '\n';
+	from += from > 0;
+	for (size_t at = from; at < text.len;) {
+		const char *eol = memchr(text.p + at, '\n', text.len - at);
+		size_t n = eol ? (size_t)(eol - text.p) - at : text.len - at;
+
+		term_note("  %.*s", (int)n, text.p + at);
+		at += n + 1;
+	}
+	buf_finish(&text);
+}
+
+/* 0, or the refusal of one more automatic start. */
+static int refuse_loop(const struct paths *paths, const char *path, struct err *reterr)
+{
+	json_t *root = read_failures(path), *one;
+	int64_t now = clock_wall_ms() / 1000;
+	size_t i, recent = 0;
+	int rc = 0;
+
+	json_array_foreach (json_object_get(root, "times"), i, one)
+		recent += json_is_integer(one) && now >= json_integer_value(one) &&
+			  now - json_integer_value(one) < LAUNCH_LOOP_S;
+	if (recent >= LAUNCH_LOOP) {
+		print_log_end(paths->log);
+		rc = err_set(reterr, ERR_REFUSED,
+		    "the daemon failed to start %zu times within a minute (%.200s): mend that, "
+		    "then `opta daemon "
+		    "start`",
+		    recent, json_cstr(root, "reason", "?"));
+	}
+	json_decref(root);
+	return rc;
+}
+
+int launch_daemon(const struct paths *paths, bool automatic, bool *ret_started, struct err *reterr)
+{
+	char failures[PATHS_MAX + 20];
+	struct err err = {0};
+	int lock, rc;
 
 	*ret_started = false;
+	snprintf(failures, sizeof failures, "%s/start.failures", paths->home);
+	if (!automatic)
+		unlink(failures);
+	else if ((rc = refuse_loop(paths, failures, reterr)) != 0)
+		return rc;
+	lock = lock_start(paths, reterr);
 	if (lock < 0)
 		return lock;
 	/* When another starter was before us the daemon says "busy", which is success. */
-	rc = run_daemon(paths, ret_started, reterr);
+	rc = run_daemon(paths, ret_started, &err);
+	if (rc == 0)
+		unlink(failures);
+	else if (automatic)
+		note_failure(paths, failures, err.text);
 	close(lock);
-	return rc;
+	return rc ? err_set(reterr, rc, "%s", err.text) : 0;
 }

@@ -21,7 +21,7 @@ static int launch(void)
 	int rc = paths_init(&paths, &err);
 
 	if (rc == 0)
-		rc = launch_daemon(&paths, &started, &err);
+		rc = launch_daemon(&paths, false, &started, &err);
 	printf("%d %s: %s\n", rc, started ? "started" : "not started", err.text);
 	return 0;
 }
