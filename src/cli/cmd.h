@@ -93,6 +93,8 @@ int cmd_config_list(const struct cmd_line *line);
 int cmd_config_set(const struct cmd_line *line);
 int cmd_config_unset(const struct cmd_line *line);
 int cmd_daemon_logs(const struct cmd_line *line);
+int cmd_daemon_install(const struct cmd_line *line);
+int cmd_daemon_reset(const struct cmd_line *line);
 int cmd_daemon_restart(const struct cmd_line *line);
 int cmd_daemon_run(const struct cmd_line *line);
 int cmd_daemon_start(const struct cmd_line *line);
@@ -104,7 +106,9 @@ int cmd_help(const struct cmd_line *line);
 int cmd_man(const struct cmd_line *line);
 int cmd_lmx_demo(const struct cmd_line *line);
 int cmd_approve(const struct cmd_line *line);
+int cmd_daemon_uninstall(const struct cmd_line *line);
 int cmd_deny(const struct cmd_line *line);
 int cmd_pending(const struct cmd_line *line);
+int cmd_support(const struct cmd_line *line);
 
 #endif

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
@@ -14,7 +15,9 @@
 #include "cli/client.h"
 #include "cli/cmd.h"
 #include "cli/launch.h"
+#include "cli/logline.h"
 #include "cli/tail.h"
+#include "cli/term.h"
 
 enum {
 	STATUS_MS = 3000,     /* for a daemon to say how it is */
@@ -57,7 +60,15 @@ static void format_uptime(int64_t s, char *out, size_t size)
 		snprintf(out, size, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
 }
 
-static int print_health(const struct client *c)
+static void print_json(const json_t *root)
+{
+	char *text = json_dumps(root, JSON_INDENT(2));
+
+	puts(text);
+	free(text);
+}
+
+static int print_health(const struct client *c, bool json)
 {
 	struct buf out = {0};
 	struct err err;
@@ -70,6 +81,15 @@ static int print_health(const struct client *c)
 		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
 		return EXIT_ERROR;
 	}
+	if (json) {
+		json_object_set_new(root, "running", json_true());
+		json_object_set_new(root, "pid", json_integer(c->pid));
+		json_object_set_new(root, "port", json_integer(c->port));
+		print_json(root);
+		json_decref(root);
+		buf_finish(&out);
+		return EXIT_DONE;
+	}
 	format_uptime(json_int(root, "uptime", 0), uptime, sizeof uptime);
 	printf("daemon  running   pid=%d   port=%d   sessions=%" PRId64 "   uptime=%s\n",
 	    (int)c->pid, c->port, json_int(json_object_get(root, "runtime"), "sessionCount", 0),
@@ -81,20 +101,21 @@ static int print_health(const struct client *c)
 
 int cmd_daemon_status(const struct cmd_line *line)
 {
+	bool json = cmd_flag(line, "--json");
 	struct client c;
 
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
 	switch (client_find(&c)) {
 	case CLIENT_RUNNING:
-		return print_health(&c);
+		return print_health(&c, json);
 	case CLIENT_LOST:
 		printf("daemon  not answering   pid=%d\n", (int)c.pid);
 		return EXIT_ERROR;
 	case CLIENT_STOPPED:
 		break;
 	}
-	printf("daemon  stopped\n");
+	puts(json ? "{\n  \"running\": false\n}" : "daemon  stopped");
 	return EXIT_STOPPED;
 }
 
@@ -163,17 +184,77 @@ int cmd_daemon_run(const struct cmd_line *line)
 	return cmd_error("cannot run %s: %s", optad, strerror(errno));
 }
 
+/* What `daemon logs` shows. */
+struct logs {
+	struct logline_opts opts;
+	int since; /* seconds since midnight, -1: no bound */
+	int now;
+};
+
+static bool show_line(void *data, const char *p, size_t n, struct buf *out)
+{
+	struct logs *l = data;
+	int time = logline_time(p, n);
+
+	if (l->since >= 0 && time >= 0 && !logline_is_since(time, l->since, l->now))
+		return false;
+	/* Once a line of that time came, all that follow are younger. */
+	if (l->since >= 0 && time >= 0)
+		l->since = -1;
+	return logline_put(out, &l->opts, p, n);
+}
+
 int cmd_daemon_logs(const struct cmd_line *line)
 {
+	struct logs logs = {.opts = {.level = LOG_DEBUG,
+				.json = cmd_flag(line, "--json"),
+				.color = term_color(STDOUT_FILENO)},
+	    .since = -1};
+	const char *level = cmd_value(line, "--level"), *since = cmd_value(line, "--since");
 	struct tail_opts opts = {
-	    .follow = !cmd_value(line, "--lines") || cmd_flag(line, "--follow")};
-	uint64_t n = TAIL_FIRST_LINES;
+	    .follow = !cmd_value(line, "--lines") || cmd_flag(line, "--follow"),
+	    .show = show_line,
+	    .data = &logs};
+	uint64_t n = since ? TAIL_ALL : TAIL_FIRST_LINES;
 	struct client c;
+	int h, m, s;
 
 	if (!cmd_number(line, "--lines", 1000000, &n))
 		return EXIT_USAGE;
+	if (level && !log_level_parse(level, &logs.opts.level))
+		return cmd_usage(
+		    "daemon logs", "--level is debug, info, warn or error, not \"%s\"", level);
+	clock_local_hms(&h, &m, &s);
+	logs.now = h * 3600 + m * 60 + s;
+	if (since && !logline_parse_since(since, logs.now, &logs.since))
+		return cmd_usage("daemon logs",
+		    "--since is HH:MM, HH:MM:SS, or so long ago: 90s, 10m, 2h; not \"%s\"", since);
 	opts.lines = (size_t)n;
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
 	return tail_file(c.paths.log, &opts);
+}
+
+/* --- reset --- */
+
+int cmd_daemon_reset(const struct cmd_line *line)
+{
+	char old[PATHS_MAX + 4];
+	struct client c;
+	int rc;
+
+	if (open_paths(&c) != EXIT_DONE)
+		return EXIT_ERROR;
+	if (client_find(&c) != CLIENT_STOPPED) {
+		rc = end_daemon(&c);
+		if (rc != EXIT_DONE)
+			return rc;
+		printf("daemon  stopped   pid=%d\n", (int)c.pid);
+	}
+	snprintf(old, sizeof old, "%s.1", c.paths.log);
+	unlink(c.paths.state);
+	unlink(c.paths.log);
+	unlink(old);
+	printf("removed state and log; the sessions in %s are untouched\n", c.paths.sessions_dir);
+	return cmd_daemon_start(line);
 }

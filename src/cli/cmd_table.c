@@ -35,9 +35,17 @@ static const struct cmd_option chat_options[] = {
     END,
 };
 
+static const struct cmd_option status_options[] = {
+    {"--json", NULL, "as JSON"},
+    END,
+};
+
 static const struct cmd_option logs_options[] = {
     {"--lines", "N", "print the last N lines and stop"},
     {"--follow", NULL, "go on with what comes (as without --lines)"},
+    {"--level", "LEVEL", "only debug, info, warn or error lines and above"},
+    {"--since", "WHEN", "only lines since HH:MM, or so long ago: 10m, 2h"},
+    {"--json", NULL, "each line as JSON"},
     END,
 };
 
@@ -73,11 +81,18 @@ const struct cmd cmds[] = {
 	cmd_daemon_stop},
     {"daemon restart", "", 0, 0, "stop and start; the token changes", NULL, NULL, NULL,
 	cmd_daemon_restart},
-    {"daemon status", "", 0, 0, "one line; exit code 3 when it is stopped", NULL, NULL, NULL,
-	cmd_daemon_status},
+    {"daemon status", "", 0, 0, "one line; exit code 3 when it is stopped", status_options, NULL,
+	NULL, cmd_daemon_status},
     {"daemon run", "", 0, 0, "run it in the foreground", NULL, NULL, NULL, cmd_daemon_run},
     {"daemon logs", "", 0, 0, "follow its log; Ctrl+C stops following", logs_options, NULL, NULL,
 	cmd_daemon_logs},
+    {"daemon reset", "", 0, 0, "stop, remove state and log, start; sessions are untouched", NULL,
+	NULL, NULL, cmd_daemon_reset},
+    {"daemon install", "", 0, 0, "a service that runs it at login (systemd or launchd)", NULL, NULL,
+	NULL, cmd_daemon_install},
+    {"daemon uninstall", "", 0, 0, "remove the service", NULL, NULL, NULL, cmd_daemon_uninstall},
+    {"support", "[FILE]", 0, 1, "write a bundle for who is asked for help; secrets are left out",
+	NULL, NULL, NULL, cmd_support},
     {"doctor", "", 0, 0, "is everything as it should be, and what mends it", doctor_options,
 	"Never deletes a session. Exit code 1 when there is a problem.", "doctor --fix",
 	cmd_doctor},

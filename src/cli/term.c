@@ -3,6 +3,8 @@
 
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -106,22 +108,20 @@ void term_put_line(const char *p, size_t n)
 
 void term_printf(const char *fmt, ...)
 {
-	struct buf text = {0}, safe = {0};
+	struct buf safe = {0};
+	char *text;
 	va_list ap;
 	int n;
 
 	va_start(ap, fmt);
-	n = vsnprintf(NULL, 0, fmt, ap);
+	n = vasprintf(&text, fmt, ap);
 	va_end(ap);
 	if (n < 0)
 		return;
-	va_start(ap, fmt);
-	vsnprintf(buf_reserve(&text, (size_t)n + 1), (size_t)n + 1, fmt, ap);
-	va_end(ap);
-	term_put_harmless(&safe, text.p, (size_t)n);
+	term_put_harmless(&safe, text, (size_t)n);
 	fwrite(safe.p, 1, safe.len, stdout);
 	buf_finish(&safe);
-	buf_finish(&text);
+	free(text);
 }
 
 void term_put_note(const char *p, size_t n)

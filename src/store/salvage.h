@@ -11,7 +11,8 @@
 
 struct err;
 
-/* Is the database sound? 0; ERR_CORRUPT with the first thing that is wrong; -ENOENT: there is none. */
+/* Is the database sound? 0; ERR_CORRUPT with the first thing that is wrong; -ENOENT: there is none.
+ */
 int salvage_check(const char *path, struct err *reterr);
 
 struct salvage_report {

@@ -1,0 +1,118 @@
+"""opta doctor: five lines, and --fix."""
+import json
+import os
+import re
+
+from opta_test import Daemon, Demo, Home, check, check_equal, check_in, http, send, slurp, stack, wait_dead
+
+LINE = re.compile(r"Checking (\w+)\.{3} +[●✗] (.*)")
+
+
+def lines_of(text):
+    return dict(m.groups() for m in map(LINE.fullmatch, text.splitlines()) if m)
+
+
+def test_a_healthy_daemon_is_five_lines_and_exit_0():
+    home, demo, daemon = stack({"model.default": None})
+    ran = home.opta("doctor").expect(0)
+    lines = lines_of(ran.text)
+    check_equal("the names of the checks", list(lines), ["daemon", "LMX", "model", "config", "permissions"])
+    check_equal("the daemon's line", lines["daemon"], f"running (pid {daemon.pid}, port {daemon.port})")
+    check_equal("LMX", lines["LMX"], f"reachable (127.0.0.1:{demo.port})")
+    check(lines["model"].startswith("loaded ("), f"expected the loaded model's name, got {lines['model']!r}")
+    check_equal("config", lines["config"], "valid")
+    check_equal("permissions", lines["permissions"], "ok")
+    check_equal("the end", ran.text.splitlines()[-2:], ["", "All checks passed."])
+
+
+def test_a_check_that_fails_names_its_mending_and_the_exit_is_1():
+    home, _, _ = stack(demo=None)
+    ran = home.opta("doctor").expect(1)
+    lines = lines_of(ran.text)
+    check_in("LMX", "unreachable (", lines["LMX"])
+    check_in("the mending", "opta config set connection.host", ran.text)
+    check("All checks passed" not in ran.text, f"expected no praise, got {ran.text!r}")
+
+
+def test_json_is_one_document():
+    home, _, daemon = stack()
+    found = json.loads(home.opta("doctor", "--json").expect(0).out)
+    names = [one["name"] for one in found["checks"]]
+    for name in ("daemon", "LMX", "model", "config", "permissions", "sandbox", "disk", "database", "clock", "file modes"):
+        check_in("the checks", name, names)
+    check(all(isinstance(one["ok"], bool) and one["text"] for one in found["checks"]), f"expected ok and text, got {found!r}")
+
+
+def test_fix_mends_a_stale_state_file():
+    home, demo, daemon = stack()
+    daemon.kill(9)
+    ran = home.opta("doctor", "--fix")
+    check_in("the report", "state.json", ran.text)
+    check(home.state()["token"] != daemon.token, f"expected no token of a dead daemon, got {home.state()!r}")
+    home.opta("daemon", "status").expect(0)
+
+
+def test_fix_sets_a_damaged_config_aside_and_keeps_it():
+    home = Home()
+    with open(home.config_path, "w", encoding="utf-8") as file:
+        file.write('{"connection": oops')
+    ran = home.opta("doctor").expect(1)
+    check_in("the config line", "config.json", ran.text)
+    check(os.path.exists(home.config_path), "expected doctor without --fix to change nothing")
+    home.opta("doctor", "--fix")
+    check_equal("what was set aside", slurp(home.config_path + ".bad"), b'{"connection": oops')
+    check_equal("config after the mending", lines_of(home.opta("doctor").text)["config"], "valid")
+
+
+def test_fix_makes_files_private_again():
+    home, _, daemon = stack()
+    os.chmod(home.log_path, 0o644)
+    home.opta("doctor").expect(1)
+    home.opta("doctor", "--fix").expect(0)
+    check_equal("the mode of the log", os.stat(home.log_path).st_mode & 0o777, 0o600)
+    home.opta("doctor").expect(0)
+
+
+def test_fix_saves_what_a_damaged_database_holds():
+    home, demo, daemon = stack()
+    sid = daemon.create()["id"]
+    for i in range(40):
+        daemon.run_turn(sid, f"turn number {i}")
+    whole = len(daemon.session(sid)["messages"])
+    daemon.stop()
+    path = os.path.join(home.dir, "sessions", "opta.db")
+    size = os.path.getsize(path)
+    check(size > 4096 * 8, f"expected a database of some pages, got {size} bytes")
+    with open(path, "r+b") as file:
+        file.seek(size - 4096 * 2)
+        file.write(b"\xa5" * 4096)
+    if home.opta("doctor").code == 0:
+        raise AssertionError("expected doctor to see a page of garbage in the database")
+    ran = home.opta("doctor", "--fix")
+    check_in("the report", "rows of the database", ran.text)
+    aside = [name for name in os.listdir(os.path.dirname(path)) if "opta.db" in name and ("bad" in name or "damaged" in name)]
+    check(aside, f"expected the damaged database to be kept, found {os.listdir(os.path.dirname(path))}")
+    home.opta("daemon", "stop").expect(0)       # --fix starts the daemon again
+    again = Daemon(home)
+    left = len(again.session(sid)["messages"])
+    check(left >= whole // 2, f"expected most of {whole} messages to be saved, {left} are")
+
+
+def test_fix_leaves_the_database_of_a_running_daemon_alone():
+    home, _, daemon = stack()
+    before = daemon.create()["id"]
+    home.opta("doctor", "--fix").expect(0)
+    check_equal("the session", daemon.session(before)["id"], before)
+
+
+def test_a_daemon_of_another_contract_is_named():
+    home, _, daemon = stack()
+    state = json.loads(slurp(home.state_path))
+    state["contract"] = {"name": "opta-daemon", "version": 99} if isinstance(state.get("contract"), dict) else state.get("contract")
+    if not isinstance(state["contract"], dict):
+        raise AssertionError(f"expected state.json to name its contract, got {list(state)}")
+    with open(home.state_path, "w", encoding="utf-8") as file:
+        json.dump(state, file)
+    ran = home.opta("do", "hello").expect((1, 4))
+    check_in("what is said", "99", ran.errors)
+    check_in("what is said", "opta daemon restart", ran.errors)

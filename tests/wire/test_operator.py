@@ -1,0 +1,106 @@
+"""What the keeper of the machine does: logs with filters, reset, install, support, crash loops."""
+import json
+import os
+import re
+import stat
+
+from opta_test import Daemon, Home, alive, check, check_equal, check_in, slurp, stack, wait_for
+
+STEP = re.compile(r"\[(\d\d:\d\d:\d\d)\] (ERROR|WARN |INFO |DEBUG) .+")
+
+
+def refuse_lmx(home, daemon):
+    """An ERROR line in the log: the model server is not there."""
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "hello", seconds=30)
+    wait_for(lambda: "ERROR" in home.log(), 10, "an ERROR line")
+
+
+def test_logs_of_a_level_leave_out_the_lower_ones():
+    home, _, daemon = stack(demo=None)
+    refuse_lmx(home, daemon)
+    shown = home.opta("daemon", "logs", "--lines", "100", "--level", "error").expect(0).text.splitlines()
+    check(shown and all("ERROR" in line for line in shown), f"expected only ERROR lines, got {shown!r}")
+    all_lines = home.opta("daemon", "logs", "--lines", "100").expect(0).text.splitlines()
+    check(len(all_lines) > len(shown), f"expected more lines without a level, got {len(all_lines)} and {len(shown)}")
+    check(all(STEP.fullmatch(line) for line in all_lines), f"expected plain lines in a pipe, got {all_lines!r}")
+    home.opta("daemon", "logs", "--level", "loud").expect(2)
+
+
+def test_logs_as_json():
+    home, _, _ = stack(demo=None)
+    lines = home.opta("daemon", "logs", "--lines", "100", "--json").expect(0).text.splitlines()
+    found = [json.loads(line) for line in lines]
+    check(any("daemon started" in one["message"] and one["level"] == "INFO" for one in found), f"expected the start, got {found!r}")
+
+
+def test_logs_since():
+    home, _, _ = stack(demo=None)
+    check_in("the last ten minutes", "daemon started", home.opta("daemon", "logs", "--lines", "100", "--since", "10m").expect(0).text)
+    ran = home.opta("daemon", "logs", "--since", "yesterday").expect(2)
+    check_in("what is said", "10:30", ran.errors)
+
+
+def test_status_as_json():
+    home, _, daemon = stack(demo=None)
+    found = json.loads(home.opta("daemon", "status", "--json").expect(0).out)
+    check_equal("the pid", found["pid"], daemon.pid)
+    check_equal("the port", found["port"], daemon.port)
+    check("opta_dk_" not in json.dumps(found), "expected no token in the status")
+    daemon.stop()
+    check_equal("stopped", json.loads(home.opta("daemon", "status", "--json").expect(3).out), {"running": False})
+
+
+def test_reset_starts_clean_and_keeps_the_sessions():
+    home, _, daemon = stack()
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "remember")
+    old = daemon.token
+    home.opta("daemon", "reset").expect(0)
+    state = home.state()
+    check(state["token"] != old and alive(state["pid"]) and not alive(daemon.pid), f"expected another daemon, got {state!r}")
+    daemon.pid, daemon.port, daemon.token = state["pid"], state["port"], state["token"]
+    check_equal("messages after a reset", len(daemon.session(sid)["messages"]), 2)
+    check("remember" not in home.log(), "expected a new log")
+
+
+def test_a_daemon_that_cannot_start_is_told_with_the_reason_and_not_retried_for_ever():
+    home = Home()
+    os.mkdir(os.path.join(home.dir, "sessions"))
+    os.mkdir(os.path.join(home.dir, "sessions", "opta.db"))
+    for _ in range(6):
+        ran = home.opta("do", "hello")
+        check(ran.code != 0, "expected no start with a directory for a database")
+    check_in("the sixth refusal", "opta daemon start", ran.errors)
+    check(ran.seconds < 5, f"expected the refusal at once, took {ran.seconds:.1f} s")
+    os.rmdir(os.path.join(home.dir, "sessions", "opta.db"))
+    home.opta("doctor", "--fix")
+    home.opta("daemon", "start").expect(0)
+
+
+def test_install_writes_a_unit_and_uninstall_removes_it():
+    home = Home()
+    ran = home.opta("daemon", "install").expect(0)
+    path = os.path.join(home.home, ".config", "systemd", "user", "opta.service")
+    text = slurp(path).decode()
+    check_in("the unit", " daemon run\n", text)
+    check_in("the unit", "Restart=on-failure", text)
+    check_in("the unit", f'"OPTA_HOME={home.dir}"', text)
+    check_in("what is said", "systemctl --user enable --now opta", ran.text)
+    check_in("the removal", "removed: " + path, home.opta("daemon", "uninstall").expect(0).text)
+    check(not os.path.exists(path), "expected the unit to be gone")
+    check_in("a second removal", "nothing is installed", home.opta("daemon", "uninstall").expect(0).text)
+
+
+def test_a_support_bundle_holds_all_parts_and_no_secret():
+    home, _, daemon = stack({"connection.apiKey": "sk-very-secret-value"})
+    path = os.path.join(home.root, "bundle.txt")
+    check_equal("what is said", home.opta("support", path).text, f"Saved {path}\n")
+    text = slurp(path).decode()
+    check_equal("the head", text.splitlines()[0], "# Opta Support Bundle")
+    for part in ("# Generated: ", "Checking daemon...", "daemon  running", "daemon started", "connection.port", "## system"):
+        check_in("the bundle", part, text)
+    check(daemon.token not in text and "sk-very-secret" not in text, "expected no secret in the bundle")
+    check_equal("its mode", stat.S_IMODE(os.stat(path).st_mode), 0o600)
+    ran = home.opta("support", path)
+    check(ran.code != 0 and "exists" in ran.errors.lower(), f"expected no overwriting, got {ran.errors!r}")
