@@ -68,23 +68,27 @@ void tool_fail(struct tool_call *call, const char *fmt, ...)
 
 bool tool_put_text(struct tool_call *call, const char *p, size_t n)
 {
-	while (n) {
-		size_t whole = str_utf8_valid(p, n);
+	static const char replacement[] = "\xEF\xBF\xBD";
 
-		if (call->text.len + whole > TOOL_MAX_TEXT) {
-			whole = str_utf8_valid(p, TOOL_MAX_TEXT - call->text.len);
-			buf_add(&call->text, p, whole);
-			call->truncated = true;
-			return false;
-		}
+	while (n) {
+		size_t whole = str_utf8_valid(p, n),
+		       room = call->text.len < TOOL_MAX_TEXT ? TOOL_MAX_TEXT - call->text.len : 0;
+
+		if (whole > room)
+			whole = str_utf8_valid(p, room);
 		buf_add(&call->text, p, whole);
 		p += whole;
 		n -= whole;
-		if (n) {
-			buf_adds(&call->text, "\xEF\xBF\xBD");
-			p++;
-			n--;
+		if (!n)
+			break;
+		/* What stands here is no text, or there is no room for it. */
+		if (room - whole < sizeof replacement - 1 || str_utf8_valid(p, n)) {
+			call->truncated = true;
+			return false;
 		}
+		buf_adds(&call->text, replacement);
+		p++;
+		n--;
 	}
 	return true;
 }
