@@ -25,6 +25,8 @@
 #endif
 #ifndef MOUNT_ATTR_RDONLY
 #define MOUNT_ATTR_RDONLY 1
+#define MOUNT_ATTR_NOSUID 2
+#define MOUNT_ATTR_NODEV 4
 #endif
 #ifndef AT_RECURSIVE
 #define AT_RECURSIVE 0x8000
@@ -55,15 +57,15 @@ static int attach_tree(int tree, const char *path)
 
 static int make_readonly(const char *path)
 {
-	struct mount_attributes attr = {.set = MOUNT_ATTR_RDONLY};
+	struct mount_attributes attr = {
+	    .set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
 
 	return syscall(SYS_mount_setattr, AT_FDCWD, path, AT_RECURSIVE, &attr, sizeof attr) == 0
 		   ? 0
 		   : -errno;
 }
 
-/* Does path lie in dir, or is it dir? */
-static bool within(const char *path, const char *dir)
+bool mounts_within(const char *path, const char *dir)
 {
 	size_t n = strlen(dir);
 
@@ -121,7 +123,7 @@ static int cover_run(void)
 
 	if (stat("/run", &st) != 0)
 		return 0;
-	if (!realpath("/etc/resolv.conf", real) || !within(real, "/run") ||
+	if (!realpath("/etc/resolv.conf", real) || !mounts_within(real, "/run") ||
 	    file_read(real, 64 * 1024, &content, NULL) != 0)
 		real[0] = '\0';
 	rc = mount_tmpfs("/run", MS_NOEXEC, "size=1m,mode=0755");
@@ -138,6 +140,43 @@ static int cover_proc(bool fresh)
 			   ? 0
 			   : -errno;
 	return mount_tmpfs("/proc", MS_NOEXEC | MS_RDONLY, "size=4k,mode=0555");
+}
+
+/* All the devices there are for a tool: no disks (root reads them), no terminals of people. */
+static const char *const devices[] = {
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};
+
+enum { MOUNTS_DEVICES = sizeof devices / sizeof devices[0] };
+
+static int cover_dev(const int *trees)
+{
+	static const char *const links[][2] = {{"/proc/self/fd", "/dev/fd"},
+	    {"/proc/self/fd/0", "/dev/stdin"}, {"/proc/self/fd/1", "/dev/stdout"},
+	    {"/proc/self/fd/2", "/dev/stderr"}, {"pts/ptmx", "/dev/ptmx"}};
+	struct mount_attributes attr = {.set = MOUNT_ATTR_RDONLY};
+	int rc = mount_tmpfs("/dev", MS_NOEXEC, "size=64k,mode=0755"), fd;
+
+	for (size_t i = 0; rc == 0 && i < MOUNTS_DEVICES; i++) {
+		if (trees[i] < 0)
+			continue;
+		fd = open(devices[i], O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+		if (fd < 0)
+			return -errno;
+		close(fd);
+		rc = attach_tree(trees[i], devices[i]);
+	}
+	for (size_t i = 0; rc == 0 && i < sizeof links / sizeof links[0]; i++)
+		if (symlink(links[i][0], links[i][1]) != 0)
+			rc = -errno;
+	if (rc == 0 && (mkdir("/dev/pts", 0755) != 0 || mkdir("/dev/shm", 0755) != 0))
+		rc = -errno;
+	if (rc != 0)
+		return rc;
+	/* Terminals of its own; where the kernel gives none it has none. */
+	mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+	    "newinstance,ptmxmode=0666,mode=0600");
+	return syscall(SYS_mount_setattr, AT_FDCWD, "/dev", 0, &attr, sizeof attr) == 0 ? 0
+											: -errno;
 }
 
 static int cover_hidden(const char *path)
@@ -164,14 +203,16 @@ static int put_back(int tree, const char *path)
 
 int mounts_make(const struct mounts_opts *o, struct err *reterr)
 {
+	int work = -1, extra = -1, trees[MOUNTS_DEVICES], rc;
 	char options[64];
-	int work = -1, extra = -1, rc;
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
 		return fail(reterr, -errno, "mounts cannot be made private");
 	work = clone_tree(o->workspace);
 	if (work < 0)
 		return fail(reterr, -errno, "the workspace cannot be mounted");
+	for (size_t i = 0; i < MOUNTS_DEVICES; i++)
+		trees[i] = clone_tree(devices[i]);
 	if (o->extra && (extra = clone_tree(o->extra)) < 0) {
 		rc = fail(reterr, -errno, "the directory the permission names cannot be mounted");
 		goto out;
@@ -183,21 +224,25 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 	}
 	snprintf(options, sizeof options, "size=%dm,mode=1777", MOUNTS_TMP_MB);
 	/* A workspace that holds /tmp keeps it. */
-	if (!within("/tmp", o->workspace))
+	if (!mounts_within("/tmp", o->workspace))
 		rc = mount_tmpfs("/tmp", 0, options);
-	if (rc == 0 && !within("/dev/shm", o->workspace) && access("/dev/shm", F_OK) == 0)
+	if (rc == 0)
+		rc = cover_dev(trees);
+	if (rc == 0)
 		rc = mount_tmpfs("/dev/shm", MS_NOEXEC, options);
-	if (rc == 0 && !within("/run", o->workspace))
+	if (rc == 0 && !mounts_within("/run", o->workspace))
 		rc = cover_run();
 	if (rc != 0) {
 		fail(reterr, rc, "private directories cannot be mounted");
 		goto out;
 	}
-	rc = put_back(work, o->workspace);
-	if (rc == 0 && extra >= 0)
+	/* The workspace last: what holds it would lie over it. */
+	if (extra >= 0)
 		rc = put_back(extra, o->extra);
 	if (rc == 0 && extra >= 0 && !o->extra_write)
 		rc = make_readonly(o->extra);
+	if (rc == 0)
+		rc = put_back(work, o->workspace);
 	if (rc != 0) {
 		fail(reterr, rc, "the workspace cannot be mounted back");
 		goto out;
@@ -212,6 +257,9 @@ out:
 		close(work);
 	if (extra >= 0)
 		close(extra);
+	for (size_t i = 0; i < MOUNTS_DEVICES; i++)
+		if (trees[i] >= 0)
+			close(trees[i]);
 	return rc;
 }
 

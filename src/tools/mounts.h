@@ -3,7 +3,7 @@
 
 /*
  * The view of the system a tool gets, in its own mount namespace: all of it
- * read-only but the workspace, a private /tmp, /run and /proc, and an empty
+ * read-only but the workspace, a private /tmp, /run, /dev and /proc, and an empty
  * directory where opta's own one was. For the supervisor, which stands in the new namespaces
  * already.
  */
@@ -24,6 +24,9 @@ struct mounts_opts {
 
 /* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */
 int mounts_make(const struct mounts_opts *opts, struct err *reterr);
+
+/* Is path dir, or does it lie in it? Both absolute and plain. */
+bool mounts_within(const char *path, const char *dir);
 
 /* A descriptor of the directory at path that stays writable and visible after mounts_make; -1:
  * none. */

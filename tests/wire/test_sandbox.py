@@ -270,6 +270,34 @@ def test_a_workspace_around_opta_hides_it_and_one_within_is_nothing():
     holds("the whole system", bench.tool("list_dir", sid=root)["result"], "the workspace is the whole system")
 
 
+def test_terminals_of_people_and_disks_are_out_of_reach():
+    bench = Bench()
+    main, tty = os.openpty()
+    try:
+        name = os.ttyname(tty)
+        out = bench.run(f"(: <{name}) 2>/dev/null && echo read it; (: >{name}) 2>/dev/null && echo wrote it; "
+                        "find /dev/ -type b; find /dev/ -type c | sort | tr '\\n' ' '")["result"]
+    finally:
+        os.close(main)
+        os.close(tty)
+    check("it" not in out.split(), f"the terminal was reached: {out!r}")
+    devices = set(out.split())
+    check(devices <= {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts/ptmx"}, f"devices: {out!r}")
+    out = python(bench, "import pty\npid, fd = pty.fork()\nif pid == 0: print('in', os.ttyname(0), flush=True); os._exit(0)\nprint(os.read(fd, 100))\n"
+                        "with open('/dev/null', 'w') as f: f.write('x')\nprint(len(open('/dev/urandom', 'rb').read(8)))")
+    holds("a terminal of its own", out, "in /dev/pts/0")
+    holds("devices work", out, "8")
+
+
+def test_a_command_in_a_directory_around_the_workspace_still_writes_the_workspace():
+    bench = Bench()
+    around = os.path.dirname(bench.home.root)
+    if not around.startswith("/tmp/"):
+        raise Skip("the homes of tests are not in /tmp")
+    out = bench.run(f"ls -d {bench.ws} && echo x >{bench.ws}/made && echo made; touch opta-test-made 2>/dev/null && echo wrote; true", cwd=around)["result"]
+    check_equal("what was done", out, f"{bench.ws}\nmade\n")
+
+
 def test_side_by_side_calls_do_not_see_each_other():
     bench = Bench()
     results = []
