@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "tools/mounts.h"
 
 /* --- Landlock: the kernel's numbers, as Debian 12's headers know only half of them --- */
 
@@ -65,16 +66,21 @@ static uint64_t all_fs(int abi)
 	       (abi >= 5 ? FS_IOCTL_DEV : 0);
 }
 
-/* Allow access at path; what does not exist needs no rule. 0 or -errno. */
-static int allow(int ruleset, const char *path, uint64_t access)
+/* Allow access at path, through a link only when follow; what does not exist needs no rule. 0 or
+ * -errno. */
+static int allow(int ruleset, const char *path, uint64_t access, bool follow)
 {
-	int fd = open(path, O_PATH | O_CLOEXEC), rc = 0;
+	int fd = open(path, O_PATH | O_CLOEXEC | (follow ? 0 : O_NOFOLLOW)), rc = 0;
 	struct path_beneath rule = {.access = access, .fd = fd};
 	struct stat st;
 
 	if (fd < 0)
 		return errno == ENOENT || errno == EACCES || errno == ENOTDIR ? 0 : -errno;
-	if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
+	if (fstat(fd, &st) != 0 || S_ISLNK(st.st_mode)) {
+		close(fd);
+		return 0;
+	}
+	if (!S_ISDIR(st.st_mode))
 		rule.access &=
 		    FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | FS_IOCTL_DEV;
 	if (syscall(LANDLOCK_ADD, ruleset, RULE_PATH, &rule, 0) != 0)
@@ -83,11 +89,28 @@ static int allow(int ruleset, const char *path, uint64_t access)
 	return rc;
 }
 
+static int allow_around(int ruleset, const char *dir, uint64_t access, const char *const *hidden);
+
+/* Allow access to path and all below it but what is hidden (ended by NULL). */
+static int allow_below(
+    int ruleset, const char *path, uint64_t access, const char *const *hidden, bool follow)
+{
+	bool around = false;
+
+	for (size_t i = 0; hidden[i]; i++) {
+		if (mounts_within(path, hidden[i]))
+			return 0;
+		around |= mounts_within(hidden[i], path);
+	}
+	return around ? allow_around(ruleset, path, access, hidden)
+		      : allow(ruleset, path, access, follow);
+}
+
 /*
- * Allow reading everything but what lies below hidden: Landlock only allows, so each
- * directory on the way to it gets its other entries allowed one by one.
+ * Landlock only allows: each directory on the way to what is hidden gets its other entries
+ * allowed one by one. Links get nothing: where they lead counts, and one may lead around.
  */
-static int allow_around(int ruleset, const char *dir, const char *hidden)
+static int allow_around(int ruleset, const char *dir, uint64_t access, const char *const *hidden)
 {
 	size_t n = strlen(dir);
 	char path[4200];
@@ -105,12 +128,8 @@ static int allow_around(int ruleset, const char *dir, const char *hidden)
 			continue;
 		len = (size_t)snprintf(
 		    path, sizeof path, "%s%s%s", dir, dir[n - 1] == '/' ? "" : "/", e->d_name);
-		if (len >= sizeof path || strcmp(path, hidden) == 0)
-			continue;
-		if (strncmp(path, hidden, len) == 0 && hidden[len] == '/')
-			rc = allow_around(ruleset, path, hidden);
-		else
-			rc = allow(ruleset, path, FS_READ);
+		if (len < sizeof path)
+			rc = allow_below(ruleset, path, access, hidden, false);
 	}
 	closedir(d);
 	return rc;
@@ -119,28 +138,31 @@ static int allow_around(int ruleset, const char *dir, const char *hidden)
 static int landlock_files(int ruleset, const struct sandbox_opts *o)
 {
 	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
-	    "/dev/urandom", "/dev/tty", "/dev/ptmx", "/dev/pts", "/dev/shm", "/proc/self"};
-	uint64_t all = all_fs(o->support->landlock);
-	int rc;
+	    "/dev/urandom", "/dev/tty", "/proc/self", NULL};
+	/* Those of a /dev of its own. */
+	static const char *const terminals[] = {"/dev/ptmx", "/dev/pts", NULL};
+	/* With a mount namespace other things lie over what is hidden. */
+	const char *const none[] = {NULL}, *const ours[] = {o->mounts ? NULL : o->hidden, NULL},
+			  *const most[] = {o->hidden ? o->hidden : "/dev", "/dev", NULL};
+	uint64_t all = all_fs(o->support->landlock),
+		 use = FS_READ | FS_WRITE_FILE | (all & (FS_IOCTL_DEV | FS_TRUNCATE));
+	int rc = allow_below(ruleset, "/", FS_READ, o->mounts ? none : most, true);
 
-	/* With a mount namespace an empty directory lies over what is hidden. */
-	rc = o->mounts || !o->hidden ? allow(ruleset, "/", FS_READ)
-				     : allow_around(ruleset, "/", o->hidden);
-	for (size_t i = 0; rc == 0 && i < sizeof devices / sizeof devices[0]; i++)
-		rc = allow(ruleset, devices[i],
-		    FS_READ | FS_WRITE_FILE | (all & (FS_IOCTL_DEV | FS_TRUNCATE)));
+	for (size_t i = 0; rc == 0 && devices[i]; i++)
+		rc = allow(ruleset, devices[i], use, true);
+	for (size_t i = 0; rc == 0 && o->mounts && terminals[i]; i++)
+		rc = allow(ruleset, terminals[i], use, true);
 	/* The private /tmp; without mounts of our own the supervisor gives a directory in it. */
 	if (rc == 0 && o->mounts)
-		rc = allow(ruleset, "/tmp", all);
+		rc = allow(ruleset, "/tmp", all, true);
 	if (rc == 0 && o->mounts)
-		rc = allow(ruleset, "/dev/shm", all);
+		rc = allow(ruleset, "/dev/shm", all, true);
 	if (rc == 0 && o->workspace)
-		rc = allow(ruleset, o->workspace, all);
+		rc = allow_below(ruleset, o->workspace, all, ours, true);
 	if (rc == 0 && o->extra_write)
-		rc = allow(ruleset, o->extra_write, all);
+		rc = allow_below(ruleset, o->extra_write, all, ours, true);
 	if (rc == 0 && o->temp)
-		rc = allow(ruleset, o->temp, all);
-
+		rc = allow(ruleset, o->temp, all, true);
 	return rc;
 }
 
@@ -232,11 +254,11 @@ static int deny_namespaces(scmp_filter_ctx ctx)
 	return rc ? rc : deny_bits(ctx, SCMP_SYS(unshare), 0, CLONE_NEWUSER, EPERM);
 }
 
-/* Deny nr when its argument arg is value. */
-static int deny_value(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t value, int error)
+/* Deny socket(2) when its argument arg is value: an int, so the kernel looks at no more of it. */
+static int deny_socket(scmp_filter_ctx ctx, unsigned arg, uint64_t value, int error)
 {
-	return seccomp_rule_add(
-	    ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 1, SCMP_CMP(arg, SCMP_CMP_EQ, value, 0));
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), SCMP_SYS(socket), 1,
+	    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, value));
 }
 
 static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
@@ -248,13 +270,13 @@ static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 	if (!o->network) {
 		/* Where a network namespace holds the tool these would only reach itself. */
 		if (!o->support->net_ns || !o->mounts) {
-			rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_INET, EACCES);
+			rc = deny_socket(ctx, 0, AF_INET, EACCES);
 			if (rc == 0)
-				rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_INET6, EACCES);
+				rc = deny_socket(ctx, 0, AF_INET6, EACCES);
 		}
 	} else {
 		/* These connect without asking Landlock in some kernels. */
-		rc = deny_value(ctx, SCMP_SYS(socket), 2, PROTOCOL_MPTCP, EPROTONOSUPPORT);
+		rc = deny_socket(ctx, 2, PROTOCOL_MPTCP, EPROTONOSUPPORT);
 		if (rc == 0)
 			rc = deny_bits(ctx, SCMP_SYS(sendto), 3, MSG_FASTOPEN, EOPNOTSUPP);
 		if (rc == 0)
@@ -262,13 +284,17 @@ static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 		if (rc == 0)
 			rc = deny_bits(ctx, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN, EOPNOTSUPP);
 	}
+	/* Where /run and /tmp are everybody's, other programs' sockets lie open: a container
+	   engine, a session bus, an agent with keys. Each does anything that it is told. */
+	if (rc == 0 && !o->mounts)
+		rc = deny_socket(ctx, 0, AF_UNIX, EACCES);
 	/* Packets as they lie on the wire, and the kernel's own sockets. */
 	if (rc == 0)
-		rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_PACKET, EPERM);
+		rc = deny_socket(ctx, 0, AF_PACKET, EPERM);
 	if (rc == 0)
-		rc = deny_value(ctx, SCMP_SYS(socket), 0, AF_ALG, EPERM);
+		rc = deny_socket(ctx, 0, AF_ALG, EPERM);
 	if (rc == 0)
-		rc = deny_value(ctx, SCMP_SYS(socket), 0, FAMILY_VSOCK, EPERM);
+		rc = deny_socket(ctx, 0, FAMILY_VSOCK, EPERM);
 	return rc;
 }
 
@@ -276,17 +302,21 @@ static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 static int deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
 	const uint64_t mask = O_ACCMODE | O_TRUNC;
+	/* Neither opens for writing, so Landlock lets both pass; O_ACCMODE is open(2)'s fourth. */
+	static const uint64_t modes[] = {O_RDONLY | O_TRUNC, O_ACCMODE | O_TRUNC};
 	int rc;
 
-	if (o->support->landlock >= 3 || o->mounts)
+	/* Our own code cuts nothing short and cannot do without openat2. */
+	if (o->support->landlock >= 3 || o->mounts || o->own_code)
 		return 0;
 	rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(truncate), 0);
-	if (rc == 0)
+	for (size_t i = 0; rc == 0 && i < sizeof modes / sizeof modes[0]; i++) {
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
-		    SCMP_A1(SCMP_CMP_MASKED_EQ, mask, O_RDONLY | O_TRUNC));
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
-		    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, O_RDONLY | O_TRUNC));
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, mask, modes[i]));
+		if (rc == 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+			    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, modes[i]));
+	}
 	/* Its flags lie in memory, where the filter cannot look. */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
@@ -347,8 +377,15 @@ int sandbox_drop_capabilities(void)
 
 int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
 {
+	bool harmless = o->own_code && !o->outside && o->workspace &&
+			!(o->hidden && (mounts_within(o->hidden, o->workspace) ||
+					   mounts_within(o->workspace, o->hidden)));
 	int rc;
 
+	if (!o->support->landlock && !o->mounts && !harmless)
+		return err_set(reterr, -ENOSYS,
+		    "this system has neither Landlock nor namespaces, so nothing would keep it "
+		    "from opta's own directory");
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
 		return err_set(reterr, -errno, "no_new_privs was refused: %s", strerror(errno));
 	rc = enter_landlock(o, reterr);
@@ -362,25 +399,36 @@ int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
 
 /* --- what there is --- */
 
-/* Can a child be made with these namespaces, and is a fresh /proc mounted in it? */
+/* In a child with these namespaces: can the view of a tool be made in them? */
+static bool make_view(unsigned long flags, unsigned uid, unsigned gid, bool proc)
+{
+	/* As the workspace any directory does. */
+	return (!(flags & CLONE_NEWUSER) || mounts_map_user(uid, gid) == 0) &&
+	       mounts_make(&(struct mounts_opts){.workspace = "/usr", .proc = proc}, NULL) == 0;
+}
+
+/*
+ * Can a child be made with these namespaces, and has it power in them? Some systems give a
+ * user namespace in which nothing may be mounted; older kernels lack a call we need.
+ */
 static bool try_namespaces(unsigned long flags, bool *ret_proc)
 {
-	int status;
-	pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
+	unsigned uid = (unsigned)getuid(), gid = (unsigned)getgid();
 
-	if (pid < 0)
-		return false;
-	if (pid == 0) {
-		bool mounted =
-		    mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
-		    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) == 0;
+	for (int proc = 1; proc >= 0; proc--) {
+		int status;
+		pid_t pid = (pid_t)syscall(SYS_clone, flags | SIGCHLD, 0, 0, 0, 0);
 
-		_exit(mounted ? 0 : 1);
+		if (pid < 0)
+			return false;
+		if (pid == 0)
+			_exit(make_view(flags, uid, gid, proc) ? 0 : 1);
+		*ret_proc = proc;
+		if (waitpid(pid, &status, 0) == pid && WIFEXITED(status) &&
+		    WEXITSTATUS(status) == 0)
+			return true;
 	}
-	if (waitpid(pid, &status, 0) != pid)
-		return false;
-	*ret_proc = WIFEXITED(status) && WEXITSTATUS(status) == 0;
-	return WIFEXITED(status);
+	return false;
 }
 
 void sandbox_probe(struct sandbox_support *ret)
@@ -407,16 +455,22 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
 		bool missing;
 		const char *text;
 	} pieces[] = {
-	    {!s->landlock,
+	    {!s->landlock && !s->pid_ns, "Landlock and namespaces: commands are refused, and so is "
+					 "every path outside the workspace"},
+	    {!s->landlock && s->pid_ns,
 		"Landlock: files outside the workspace are protected by namespaces alone"},
 	    {s->landlock > 0 && s->landlock < 4,
 		"Landlock TCP rules (kernel 6.7): commands with network can reach the daemon's "
 		"port (not its token)"},
 	    {s->landlock > 0 && s->landlock < 6,
 		"Landlock scopes (kernel 6.12): commands with network can reach abstract sockets"},
-	    {!s->pid_ns, "namespaces: a tool's processes are found and killed one by one, and it "
-			 "shares /tmp and /proc"},
+	    {s->landlock && !s->pid_ns,
+		"namespaces: a tool's processes are found and killed one by one, it shares /tmp "
+		"and /proc, can change modes and times of other files, and has no terminals and no "
+		"Unix sockets"},
 	    {s->pid_ns && !s->proc, "a fresh /proc: tools have none"},
+	    {s->landlock > 0 && s->landlock < 6 && !s->pid_ns,
+		"Landlock scopes (kernel 6.12): commands can signal other processes"},
 	    {s->pid_ns && !s->net_ns,
 		"network namespaces: tools.network=false is enforced by seccomp alone"},
 	    {!s->seccomp, "seccomp: dangerous system calls are not filtered"},

@@ -31,6 +31,8 @@ struct sandbox_opts {
 	const char *temp;   /* and the call's own temporary directory, or NULL: /tmp is private */
 	const char *hidden; /* must not be seen: opta's own directory */
 	bool mounts;	    /* the mount namespace hides and protects already */
+	bool own_code;	    /* a function of ours that opens with openat2(2), not a program */
+	bool outside;	    /* and that may open a path outside the workspace */
 	bool network;	    /* may use TCP and UDP */
 	int net_rules;	    /* a ruleset of sandbox_net_rules to apply, -1: none */
 };
@@ -48,7 +50,8 @@ int sandbox_net_rules(const struct sandbox_support *s, int port);
 
 /*
  * Confine this process and all it will start, for good. 0, or a negative code with the reason; the
- * process must not go on then.
+ * process must not go on then. Where neither Landlock nor namespaces hide anything, only own code
+ * within the workspace may go on.
  */
 int sandbox_enter(const struct sandbox_opts *opts, struct err *reterr);
 

@@ -169,6 +169,8 @@ static void confine(struct supervisor *s, bool own_code)
 			      .temp = s->temp[0] ? s->temp : NULL,
 			      .hidden = r->hidden,
 			      .mounts = s->init,
+			      .own_code = own_code,
+			      .outside = r->outside != NULL,
 			      .network = r->network && !own_code,
 			      .net_rules = s->net_rules},
 		&err) != 0)
@@ -188,7 +190,7 @@ static void run_function(struct supervisor *s)
 	struct buf json = {0};
 
 	limits_set_memory(s->request.memory_mb, true);
-	call.workspace = open(s->request.workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	call.workspace = open(s->request.workspace, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (call.workspace < 0)
 		tool_fail(
 		    &call, "the workspace %s cannot be opened: %s", call.root, strerror(errno));
@@ -227,11 +229,15 @@ static void run_command(struct supervisor *s)
 }
 
 /* In the child: never returns. */
-static void become_tool(struct supervisor *s, int out, int err, bool function)
+static void become_tool(struct supervisor *s, pid_t supervisor, int out, int err, bool function)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	/* As init the supervisor takes all with it; else at least the tool itself goes when it is
+	   killed. Its own children are the host's then. */
+	if (!s->init && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() != supervisor)
+		_exit(126);
 	setsid();
 	/* Whatever the daemon, the host or we ourselves ignore is no business of the tool's. */
 	for (int signum = 1; signum < NSIG; signum++)
@@ -260,6 +266,7 @@ static bool start_tool(struct supervisor *s, bool function)
 {
 	bool split = s->request.step == STEP_BACKGROUND;
 	int out[2], err[2] = {-1, -1};
+	pid_t self = getpid();
 
 	if (pipe2(out, O_CLOEXEC) != 0)
 		return false;
@@ -267,7 +274,7 @@ static bool start_tool(struct supervisor *s, bool function)
 		return false;
 	s->tool = fork();
 	if (s->tool == 0)
-		become_tool(s, out[1], split ? err[1] : out[1], function);
+		become_tool(s, self, out[1], split ? err[1] : out[1], function);
 	close(out[1]);
 	if (split)
 		close(err[1]);
@@ -541,6 +548,8 @@ static void answer_function(struct supervisor *s)
 
 static void refuse(struct supervisor *s, const char *text)
 {
+	if (s->temp[0])
+		rmdir(s->temp);
 	answer(s, &(struct tool_answer){.text = text, .crash = text});
 	_exit(1);
 }
