@@ -154,6 +154,10 @@ static bool receive(struct host *h)
 		start_call(h, &m, socket);
 		return true;
 	}
+	/* It was lost on the way: we have no descriptor left. */
+	if (m.op == HOST_START)
+		send_message(
+		    &(struct host_message){.op = HOST_STARTED, .id = m.id, .pid = -EMFILE});
 	if (m.op == HOST_SIGNAL)
 		signal_call(h, m.id, m.signum);
 	if (socket >= 0)

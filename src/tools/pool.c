@@ -30,6 +30,7 @@ struct pool {
 	char *program;	   /* owned */
 	struct host *host; /* NULL: none runs */
 	struct list waiting, running;
+	struct list refused;   /* could not begin; told of from the loop */
 	unsigned busy, queued; /* without background */
 	uint64_t next_id;
 };
@@ -40,6 +41,7 @@ struct pool_call {
 	struct pool_call_opts opts; /* request: used up once sent */
 	struct buf frame;	    /* the request, until it runs */
 	uint64_t id;
+	const struct host *host; /* it runs in; only compared */
 	bool network, background, piped;
 	uv_pipe_t pipe;	  /* our end of its socket, once it runs */
 	uv_write_t write; /* of frame */
@@ -68,12 +70,29 @@ static void on_pipe_closed(uv_handle_t *handle)
 	free_call(handle->data);
 }
 
+/* Who had a place stands behind those who wait for their first. */
+static void go_behind(struct pool *p, const void *owner)
+{
+	struct list behind;
+
+	list_init(&behind);
+	list_each_safe (l, &p->waiting) {
+		if (list_entry(l, struct pool_call, link)->opts.owner != owner)
+			continue;
+		list_remove(l);
+		list_append(&behind, l);
+	}
+	list_splice(&p->waiting, &behind);
+}
+
 /* Out of the lists, its place is free. The memory goes with its pipe. */
 static void retire(struct pool_call *c)
 {
 	list_remove(&c->link);
-	if (c->piped && !c->background)
+	if (c->piped && !c->background) {
 		c->pool->busy--;
+		go_behind(c->pool, c->opts.owner);
+	}
 	if (!c->piped && !c->background)
 		c->pool->queued--;
 	if (c->piped)
@@ -200,23 +219,34 @@ static void drop_host(struct host *h)
 		uv_process_kill(&h->process, SIGKILL);
 }
 
+/* A call of that host of whose end was not heard yet, or NULL. */
+static struct pool_call *find_in_host(struct pool *p, const struct host *h)
+{
+	list_each (l, &p->running) {
+		struct pool_call *c = list_entry(l, struct pool_call, link);
+
+		if (c->host == h && !c->ended)
+			return c;
+	}
+	return NULL;
+}
+
 /* The host is gone: so is all that ran in it. */
 static void lose_host(struct host *h)
 {
 	struct pool *p = h->pool;
+	struct pool_call *c;
 
 	if (!p)
 		return;
 	drop_host(h);
-	list_each_safe (l, &p->running) {
-		struct pool_call *c = list_entry(l, struct pool_call, link);
-
+	/* Each callback may end other calls and begin new ones, in a new host: look anew. */
+	while ((c = find_in_host(p, h))) {
 		if (!c->answered)
 			snprintf(c->why, sizeof c->why, "the tool host ended");
 		c->ended = true;
 		maybe_done(c);
 	}
-	fill_places(p);
 }
 
 static void on_host_exit(uv_process_t *process, int64_t status, int signum)
@@ -410,6 +440,7 @@ static int run_call(struct pool_call *c)
 	}
 	uv_pipe_init(p->opts.loop, &c->pipe, 0);
 	c->pipe.data = c;
+	c->host = p->host;
 	rc = uv_pipe_open(&c->pipe, fds[0]);
 	assert(rc == 0);
 	c->piped = c->reading = true;
@@ -426,6 +457,8 @@ static void on_refused(uv_handle_t *handle)
 	struct tool_answer a = {.text = c->why, .crash = c->why, .state = ""};
 
 	if (!c->cancelled) {
+		list_remove(&c->link);
+		c->cancelled = true;
 		crashed(c, c->why);
 		c->opts.on_done(c->opts.data, &a);
 	}
@@ -436,6 +469,7 @@ static void refuse(struct pool_call *c, int rc)
 {
 	snprintf(c->why, sizeof c->why, "no process could be started for it: %s", uv_strerror(rc));
 	list_remove(&c->link);
+	list_append(&c->pool->refused, &c->link);
 	uv_pipe_init(c->pool->opts.loop, &c->pipe, 0);
 	c->pipe.data = c;
 	uv_close((uv_handle_t *)&c->pipe, on_refused);
@@ -525,8 +559,10 @@ void pool_cancel(struct pool_call *c)
 		return;
 	p = c->pool;
 	c->cancelled = true;
-	if (c->why[0] && !c->piped)
+	if (c->why[0] && !c->piped) {
+		list_remove(&c->link);
 		return; /* on_refused frees it */
+	}
 	if (c->piped && p->host)
 		send_to_host(p->host,
 		    &(struct host_message){.op = HOST_SIGNAL, .id = c->id, .signum = SIGKILL}, -1);
@@ -560,6 +596,7 @@ struct pool *pool_new(const struct pool_opts *opts)
 	p->program = mem_strdup(opts->program);
 	list_init(&p->waiting);
 	list_init(&p->running);
+	list_init(&p->refused);
 	return p;
 }
 
@@ -567,10 +604,13 @@ void pool_free(struct pool *p)
 {
 	if (!p)
 		return;
+	p->opts.workers = 0;
 	list_each_safe (l, &p->waiting) {
 		pool_cancel(list_entry(l, struct pool_call, link));
 	}
-	p->opts.workers = 0;
+	list_each_safe (l, &p->refused) {
+		pool_cancel(list_entry(l, struct pool_call, link));
+	}
 	list_each_safe (l, &p->running) {
 		pool_cancel(list_entry(l, struct pool_call, link));
 	}
