@@ -71,6 +71,7 @@ static const char *word(bool allow)
 
 /* --- deciding --- */
 
+/* From now on: the decision is in the log, and with it the rule in its row. */
 static void remember(struct permission *p)
 {
 	struct session *s = p->session;
@@ -80,7 +81,6 @@ static void remember(struct permission *p)
 	if (!s->rules)
 		s->rules = json_array();
 	json_array_append_new(s->rules, rule);
-	store_rule_put(s->core->opts.store, s->row.num, p->tool, p->match, word(p->allow));
 }
 
 static void on_decided(void *data, int rc)
@@ -89,6 +89,8 @@ static void on_decided(void *data, int rc)
 	struct resolve_result result = {.error = rc ? session_store_error(rc) : API_OK};
 
 	p->writing = false;
+	if (rc == 0 && p->remember)
+		remember(p);
 	if (p->done)
 		p->done(p->done_data, &result);
 	p->done = NULL;
@@ -116,7 +118,7 @@ static void decide(
 	session_append(s, EVENT_PERMISSION_RESOLVED, &payload);
 	buf_finish(&payload);
 	if (p->remember)
-		remember(p);
+		store_rule_put(s->core->opts.store, s->row.num, p->tool, p->match, word(allow));
 	p->writing = true;
 	store_permission_resolve(
 	    s->core->opts.store, s->row.num, p->id, word(allow), by, on_decided, p);
