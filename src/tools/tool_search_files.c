@@ -209,6 +209,10 @@ static int run_ripgrep(const char *rg, struct tool_call *call, const char *path,
 		return -1;
 	pid = fork();
 	if (pid == 0) {
+		int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+		/* Its complaints would stand in the midst of our answer. */
+		dup2(null, STDERR_FILENO);
 		dup2(pipes[1], STDOUT_FILENO);
 		execv(rg, (char *const *)(uintptr_t)argv);
 		_exit(127);
