@@ -234,6 +234,8 @@ static void become_tool(struct supervisor *s, pid_t supervisor, int out, int err
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	/* Its files in /proc are its own again. */
+	prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	/* As init the supervisor takes all with it; else at least the tool itself goes when it is
 	   killed. Its own children are the host's then. */
 	if (!s->init && prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0 && getppid() != supervisor)
@@ -695,6 +697,10 @@ void supervisor_run(const struct supervisor_opts *opts)
 	if (!command && !tool_find(s.request.tool))
 		refuse(&s, "there is no such tool");
 	make_view(&s);
+	/* The view is made: what is left needs no power, and no tool may look into us, who hold the
+	   daemon's socket and the artifacts. */
+	if (sandbox_drop_capabilities() != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+		refuse(&s, "the sandbox could not be made, so nothing was run: no power given up");
 	set_times(&s, command);
 	if (command && s.request.step == STEP_RUN)
 		s.output = output_new(s.artifacts, s.request.session, s.request.call);

@@ -194,6 +194,14 @@ for pid in ({daemon}, {other.pid}, 1):
     check_equal("the daemon", bench.daemon.http("GET", "/v3/health").status, 200)
 
 
+def test_the_process_that_watches_a_tool_has_no_power_and_shows_nothing():
+    bench = Bench()
+    out = bench.run("grep -E '^Cap(Eff|Prm|Bnd)' /proc/1/status; readlink /proc/1/fd/*; cat /proc/1/maps /proc/1/environ 2>/dev/null")["result"]
+    lines = [line for line in out.splitlines() if not line.startswith("[")]
+    check_equal("lines", len(lines), 3)
+    check(all(int(line.split()[1], 16) == 0 for line in lines), f"power: {out!r}")
+
+
 def test_nothing_of_the_daemon_is_inherited():
     bench = Bench()
     out = python(bench, "print(sorted(os.listdir('/proc/self/fd')), os.getsid(0) == os.getpid() or os.getsid(0) != 0, os.isatty(0))")
