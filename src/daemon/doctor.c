@@ -132,6 +132,10 @@ static void check_model(struct doctor *d)
 	q.server = model_server_new(&d->loop, &o);
 	model_server_preflight(q.server, on_preflight, &q);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
+	/* What the preflight closes now that its answer was given. */
+	uv_run(&d->loop, UV_RUN_DEFAULT);
+	model_server_free(q.server);
+	uv_loop_close(&d->loop);
 }
 
 /* --- files --- */
@@ -326,5 +330,8 @@ int doctor_run(bool fix)
 	check_modes(&d, fix);
 	printf("{\"checks\":[%s],\"done\":[%s]}\n", buf_cstr(&d.checks),
 	    d.done.len ? buf_cstr(&d.done) : "");
+	config_free(d.config);
+	buf_finish(&d.checks);
+	buf_finish(&d.done);
 	return 0;
 }

@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	rest = str_cut(rest, '\n', &glob);
 	/* What the kernel and the schema let through; short, as fnmatch(3) is slow with many stars.
 	 */
-	if (path.n > 300 || glob.n > 40 || rest.n > 2000 || memchr(path.p, '\0', path.n) ||
+	if (!size || path.n > 300 || glob.n > 40 || rest.n > 2000 || memchr(path.p, '\0', path.n) ||
 	    memchr(glob.p, '\0', glob.n))
 		return 0;
 	buf_add(&name, path.p, path.n);

@@ -20,7 +20,8 @@ def text(bench, pid, query=""):
 
 
 def running(word):
-    return [p for p in filter(str.isdigit, os.listdir("/proc")) if word in command_line(int(p))]
+    """Who runs exactly this: a shell that only says so in its script may still catch a signal meant for it."""
+    return [p for p in filter(str.isdigit, os.listdir("/proc")) if command_line(int(p)).strip() == word]
 
 
 def test_a_process_tells_its_story():
