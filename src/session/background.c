@@ -154,18 +154,18 @@ static void add_chunk(struct process *p, bool err, const char *text, size_t n)
 	c->len = n;
 	memcpy(c->text, text, n);
 	list_append(&p->chunks, &c->link);
-	p->ring_bytes += n;
+	p->ring_bytes += n + BACKGROUND_PIECE_COST;
 	while (p->ring_bytes > ring_limit(p) && p->chunks.next != &c->link) {
 		struct chunk *old = list_entry(p->chunks.next, struct chunk, link);
 
-		p->ring_bytes -= old->len;
+		p->ring_bytes -= old->len + BACKGROUND_PIECE_COST;
 		list_remove(&old->link);
 		free(old);
 	}
 	/* A process may write for days: the log takes as much as the ring, then only the ring does.
 	 */
-	if (p->logged_bytes + n <= ring_limit(p)) {
-		p->logged_bytes += n;
+	if (p->logged_bytes + n + BACKGROUND_PIECE_COST <= ring_limit(p)) {
+		p->logged_bytes += n + BACKGROUND_PIECE_COST;
 		append_output(p, c);
 	} else if (!p->log_full) {
 		p->log_full = true;
@@ -216,7 +216,7 @@ static void on_output(void *data, bool err, const char *bytes, size_t n)
 	struct process *p = data;
 
 	take_text(p, err, bytes, n);
-	p->burst += n;
+	p->burst += n + BACKGROUND_PIECE_COST;
 	if (p->burst < BACKGROUND_BURST)
 		return;
 	pool_read(p->call, false);
@@ -347,6 +347,10 @@ enum api_error background_start(struct background *b, struct session *s,
 	json_t *args;
 	struct process *p;
 
+	if (b->core->stopping) {
+		snprintf(why, size, "the daemon is stopping and starts no more processes");
+		return API_SHUTTING_DOWN;
+	}
 	if (!session_workspace(s, &workspace) || strcmp(buf_cstr(&workspace), "/") == 0) {
 		snprintf(why, size, "this session has no workspace to run in");
 		buf_finish(&workspace);

@@ -25,6 +25,9 @@ enum {
 	   cost the others the loop. */
 	BACKGROUND_BURST = 1024 * 1024,
 	BACKGROUND_PAUSE_MS = 250,
+	/* Added to the length of each piece where output is bounded: a process that writes byte by
+	   byte costs memory and log for every one of them. */
+	BACKGROUND_PIECE_COST = 128,
 	BACKGROUND_MAX_CHUNKS = 1000, /* in one answer of background_put_output */
 };
 
@@ -36,7 +39,8 @@ void background_end(struct background *b, const struct session *s);
 
 /*
  * Start request's command in the session. API_OK and *ret_id (borrowed, the process's);
- * API_CONFLICT when too many run, API_INVALID_REQUEST without a workspace; why gets a sentence.
+ * API_CONFLICT when too many run, API_INVALID_REQUEST without a workspace, API_SHUTTING_DOWN when
+ * the daemon stops; why gets a sentence.
  */
 enum api_error background_start(struct background *b, struct session *s,
     const struct request_background *request, const char **ret_id, char *why, size_t size);

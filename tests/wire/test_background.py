@@ -98,6 +98,18 @@ def test_a_flood_costs_a_bounded_ring_and_bounded_log():
     wait_for(lambda: status(bench, pid)["state"] == "killed", 10, "its end")
 
 
+def test_a_process_that_writes_byte_by_byte_is_bounded_too():
+    bench = Bench({"background.outputBytes": 4096})
+    sid = bench.session()
+    pid = start(bench, sid, "i=0; while [ $i -lt 150 ]; do printf x; sleep 0.005; i=$((i+1)); done")["process"]["processId"]
+    wait_for(lambda: status(bench, pid)["state"] == "completed", 20, "its end")
+    logged = [e for e in bench.daemon.events(sid) if e["event"] == "background.output"]
+    check(len(logged) <= 32, f"the log took {len(logged)} events")
+    kept = bench.daemon.http("GET", f"/v3/background/{pid}/output?limit=1000").json()["chunks"]
+    check(len(kept) <= 32, f"the ring holds {len(kept)} pieces")
+    check_equal("the last piece is kept", kept[-1]["text"][-1], "x")
+
+
 def test_characters_cut_between_reads_are_joined():
     bench = Bench()
     pid = start(bench, bench.session(), "printf '\\303'; sleep 0.2; printf '\\251\\n'; printf '\\377'")["process"]["processId"]
