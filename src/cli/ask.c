@@ -413,6 +413,7 @@ static void show(struct ask *a, enum event_kind kind, const json_t *payload)
 	case EVENT_SESSION_SNAPSHOT:
 	case EVENT_SESSION_UPDATED:
 	case EVENT_SESSION_CANCELLED:
+	case EVENT_SESSION_LOST:
 	case EVENT_TURN_QUEUED:
 	case EVENT_TURN_START:
 	case EVENT_TURN_THINKING:

@@ -248,8 +248,9 @@ static void salvage(struct doctor *d)
 	if (salvage_run(d->paths.sessions_dir, &report, &err) == 0)
 		did(d,
 		    "saved %" PRIu64 " rows of the database (%" PRIu64
-		    " places could not be read); the damaged one is %s",
-		    report.rows, report.gaps, report.aside);
+		    " places could not be read, %" PRIu64
+		    " events are lost); the damaged one is %s",
+		    report.rows, report.gaps, report.lost, report.aside);
 	else
 		did(d, "the database could not be saved: %s", err.text);
 	close(locks.daemon_fd);

@@ -1,6 +1,7 @@
 /* From a cursor to a socket. */
 #include "daemon/push.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
@@ -100,6 +101,7 @@ static ssize_t send_encoded(struct cursor *c, struct stream *stream, const struc
 
 	buf_clear(&out);
 	count = encode(s, at, c->next, until, enc, &out);
+	assert(count > 0); /* what the log gives is whole */
 	iov = (struct iovec){out.p + c->offset, out.len - c->offset};
 	n = stream_writev(stream, &iov, 1);
 	*ret_all = n == (ssize_t)iov.iov_len;

@@ -131,7 +131,7 @@ bool envelope_view(struct str json, struct envelope_view *ret)
 	if (!expect(&at, "{\"v\":\"" OPTA_ENVELOPE_VERSION "\",\"event\":\"") ||
 	    !until_quote(&at, &name) || !expect(&at, "\",\"daemonId\":\"") ||
 	    !until_quote(&at, &ret->daemon_id) || !expect(&at, "\",\"sessionId\":\"") ||
-	    !until_quote(&at, &skipped) || !expect(&at, "\",\"seq\":"))
+	    !until_quote(&at, &ret->session_id) || !expect(&at, "\",\"seq\":"))
 		return false;
 	at = str_cut(at, ',', &digits);
 	if (!str_parse_u64(digits, UINT64_MAX, &ret->seq) || !expect(&at, "\"ts\":\"") ||

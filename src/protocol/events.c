@@ -11,6 +11,7 @@ static const struct {
     [EVENT_SESSION_SNAPSHOT] = {"session.snapshot", false, false},
     [EVENT_SESSION_UPDATED] = {"session.updated", false, false},
     [EVENT_SESSION_CANCELLED] = {"session.cancelled", true, false},
+    [EVENT_SESSION_LOST] = {"session.lost", false, false},
     [EVENT_TURN_QUEUED] = {"turn.queued", false, true},
     [EVENT_TURN_START] = {"turn.start", false, true},
     [EVENT_TURN_TOKEN] = {"turn.token", false, true},

@@ -2,11 +2,13 @@
 #include "store/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <sqlite3.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
 #include "store/cache.h"
@@ -280,7 +282,8 @@ static int run_read(struct db *db, struct store_job *job)
 			break;
 		}
 	}
-	if (rc == 0 && (!last || r->seq < first || r->seq > last))
+	if (rc == 0 && (!last || r->seq < first || r->seq > last ||
+			   !segment_is_whole(first, last, frames.p, frames.len)))
 		rc = ERR_CORRUPT;
 	if (rc == 0)
 		r->segment = segment_new(first, last, frames.p, frames.len);
@@ -294,6 +297,10 @@ static void done_read(struct store_job *job, int rc)
 
 	if (rc == 0)
 		cache_put(r->cache, r->session, r->segment);
+	else
+		log_error("events of a session cannot be read (session number %" PRId64
+			  ", event %" PRIu64 "); `opta doctor` says what is wrong",
+		    r->session, r->seq);
 	if (r->on_read)
 		r->on_read(r->data, rc, r->segment);
 	segment_unref(r->segment);

@@ -9,7 +9,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/ids.h"
 #include "store/db.h"
+#include "store/gaps.h"
 #include "store/schema.h"
 
 /* Rows are skipped in growing steps when they cannot be read; past this many places a table is
@@ -39,6 +41,8 @@ int salvage_check(const char *path, struct err *reterr)
 	} else {
 		rc = err_set(reterr, ERR_CORRUPT, "%.200s", sqlite3_errmsg(db->h));
 	}
+	if (rc == 0)
+		rc = gaps_check(db, reterr);
 	db_close(db);
 	return rc;
 }
@@ -129,22 +133,22 @@ static void copy_table(sqlite3 *from, sqlite3 *to, size_t table, struct salvage_
 }
 
 /* Make the rows agree with one another again. */
-static void mend(struct db *db)
+static int mend(struct db *db, struct salvage_report *r)
 {
-	db_run(db,
-	    "DELETE FROM segments WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE num = segments.id "
-	    ">> 36)",
-	    "");
-	db_run(db,
-	    "DELETE FROM messages WHERE NOT EXISTS (SELECT 1 FROM sessions WHERE num = messages.id "
-	    ">> 36)",
-	    "");
+	char daemon_id[32];
+	int rc;
+
+	ids_make("doctor_", 4, daemon_id, sizeof daemon_id);
+	rc = gaps_fill(db, daemon_id, &r->lost);
+	if (rc != 0)
+		return rc;
 	db_run(db, "DELETE FROM turns WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM permissions WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db,
 	    "UPDATE sessions SET message_count = (SELECT count(*) FROM messages WHERE id >> 36 = "
 	    "sessions.num)",
 	    "");
+	return 0;
 }
 
 static int copy_all(
@@ -163,8 +167,12 @@ static int copy_all(
 		db_run(to, "BEGIN IMMEDIATE", "");
 		for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++)
 			copy_table(from, to->h, i, r);
-		mend(to);
-		rc = db_run(to, "COMMIT", "");
+		rc = mend(to, r);
+		if (rc == 0)
+			rc = db_run(to, "COMMIT", "");
+		if (rc != 0)
+			err_set(reterr, rc, "the saved rows could not be written: %s",
+			    sqlite3_errmsg(to->h));
 	}
 	sqlite3_close(from);
 	db_close(to);

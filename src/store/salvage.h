@@ -11,13 +11,15 @@
 
 struct err;
 
-/* Is the database sound? 0; ERR_CORRUPT with the first thing that is wrong; -ENOENT: there is none.
+/* Is the database sound, and is each session's log whole? 0; ERR_CORRUPT with the first thing that
+ * is wrong; -ENOENT: there is none.
  */
 int salvage_check(const char *path, struct err *reterr);
 
 struct salvage_report {
 	uint64_t rows;	  /* saved */
 	uint64_t gaps;	  /* places where rows could not be read */
+	uint64_t lost;	  /* events that are gone: session.lost stands in their place */
 	char aside[1200]; /* where the damaged file is now */
 };
 

@@ -34,6 +34,25 @@ void segment_unref(struct segment *s)
 		free(s);
 }
 
+bool segment_is_whole(uint64_t first_seq, uint64_t last_seq, const char *p, size_t n)
+{
+	uint64_t left = last_seq - first_seq + 1;
+
+	if (!first_seq || last_seq < first_seq)
+		return false;
+	for (size_t at = 0; left; left--) {
+		struct str json;
+		size_t frame = envelope_frame(p + at, n - at, &json);
+
+		if (!frame)
+			return false;
+		at += frame;
+		if (left == 1)
+			return at == n;
+	}
+	return false;
+}
+
 size_t segment_find(const struct segment *s, uint64_t seq)
 {
 	size_t at = 0;

@@ -7,6 +7,7 @@
  * for segment_new and reading an owned one, which any thread may do.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -26,6 +27,9 @@ struct segment *segment_ref(struct segment *s);
 
 /* Drop a reference; the last one frees. NULL is allowed. */
 void segment_unref(struct segment *s);
+
+/* Are these n bytes exactly the frames of first_seq..last_seq, as far as their lengths tell? */
+bool segment_is_whole(uint64_t first_seq, uint64_t last_seq, const char *p, size_t n);
 
 /* Where the frame of seq begins (first_seq <= seq <= last_seq); len when the bytes are damaged. */
 size_t segment_find(const struct segment *s, uint64_t seq);

@@ -2,7 +2,9 @@
 import json
 import os
 import re
+import sqlite3
 
+from http_client import Gone
 from opta_test import Daemon, Demo, Home, check, check_equal, check_in, http, send, slurp, stack, wait_dead
 
 LINE = re.compile(r"Checking (\w+)\.{3} +[●✗] (.*)")
@@ -96,6 +98,41 @@ def test_fix_saves_what_a_damaged_database_holds():
     again = Daemon(home)
     left = len(again.session(sid)["messages"])
     check(left >= whole // 2, f"expected most of {whole} messages to be saved, {left} are")
+    # What was lost has its numbers still: the log is whole, and it goes on.
+    again.run_turn(sid, "goes on")
+    events = again.events(sid)
+    check_equal("the numbers", [e["seq"] for e in events], list(range(1, len(events) + 1)))
+    check_equal("the last", events[-1]["event"], "turn.done")
+    check([e for e in events if e["event"] == "session.lost"], "expected a word about what was lost")
+
+
+def test_a_damaged_event_ends_the_answer_and_is_mended():
+    home, demo, daemon = stack()
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "hello")
+    last = daemon.events(sid)[-1]["seq"]
+    daemon.stop()
+    with sqlite3.connect(os.path.join(home.dir, "sessions", "opta.db")) as db:
+        db.execute("UPDATE segments SET bytes = substr(bytes, 1, length(bytes) - 1) WHERE id = (SELECT max(id) FROM segments)")
+    db.close()
+    daemon = Daemon(home)
+    # The answer is cut short at once: nobody waits for what will never come.
+    try:
+        daemon.events(sid)
+    except Gone:
+        pass
+    else:
+        raise AssertionError("expected the answer to be cut short")
+    check_equal("the daemon lives", daemon.http("GET", "/v3/health").status, 200)
+    check_in("the log", "cannot be read", home.log())
+    daemon.stop()
+    check_in("doctor", "not whole", home.opta("doctor", "--verbose").text)
+    check_in("the report", "are lost", home.opta("doctor", "--fix").text)
+    home.opta("daemon", "stop").expect(0)
+    daemon = Daemon(home)
+    events = daemon.events(sid)
+    check_equal("the numbers", [e["seq"] for e in events], list(range(1, last + 1)))
+    check_equal("the last", events[-1]["event"], "session.lost")
 
 
 def test_fix_leaves_the_database_of_a_running_daemon_alone():
