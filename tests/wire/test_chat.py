@@ -66,7 +66,9 @@ def test_a_half_typed_line_stays_whole_below_streamed_output():
     def body(bench, term):
         term.say("demo:tokens=120 demo:delay=20")
         term.wait("w3 ")
-        for word in ("half", " a", " line", " \u6f22\u5b57"):
+        term.type("half")
+        wait_for(lambda: term.lines()[-1] == "› half", 10, "the typed word")
+        for word in (" a", " line", " \u6f22\u5b57"):
             term.type(word)
             seen = term.lines()
             check(seen[-1].startswith("› half"), f"the typed line is not whole: {seen[-3:]!r}")
