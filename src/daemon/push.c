@@ -2,13 +2,16 @@
 #include "daemon/push.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <sys/uio.h>
 
 #include "base/buf.h"
+#include "base/log.h"
 #include "net/stream.h"
 #include "protocol/envelope.h"
 #include "session/feed.h"
+#include "session/session.h"
 #include "store/segment.h"
 
 /* The events of segment s from `at` on, encoded, until `until` or about a slice. Returns how many.
@@ -142,6 +145,9 @@ enum push_result push_send(
 		case CURSOR_GONE:
 			return PUSH_GONE;
 		case CURSOR_BAD:
+			log_error("events of session %s cannot be read from %" PRIu64
+				  " on; `opta doctor` says what is wrong",
+			    session_id(c->session), c->next);
 			return PUSH_BAD;
 		}
 		n = enc ? send_encoded(c, stream, s, at, until, enc, &all)

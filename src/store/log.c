@@ -2,13 +2,11 @@
 #include "store/log.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <sqlite3.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
 #include "store/cache.h"
@@ -297,10 +295,7 @@ static void done_read(struct store_job *job, int rc)
 
 	if (rc == 0)
 		cache_put(r->cache, r->session, r->segment);
-	else
-		log_error("events of a session cannot be read (session number %" PRId64
-			  ", event %" PRIu64 "); `opta doctor` says what is wrong",
-		    r->session, r->seq);
+
 	if (r->on_read)
 		r->on_read(r->data, rc, r->segment);
 	segment_unref(r->segment);
