@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 struct call;
+struct server;
 
 /* api_health.c */
 void api_health(struct call *call);
@@ -28,6 +29,14 @@ void api_turn_cancel(struct call *call);
 /* api_permissions.c */
 void api_permissions(struct call *call);
 void api_permission_resolve(struct call *call);
+
+/* api_models.c */
+void api_models(struct call *call);
+/* The daemon stops: answer who still waits for the model server. */
+void api_models_stop(struct server *s);
+
+/* api_search.c */
+void api_search(struct call *call);
 
 /* api_background.c */
 void api_background_list(struct call *call);

@@ -31,6 +31,8 @@ const struct route routes[] = {
 	api_permission_resolve, "Answer a permission request", 200},
     {"POST", "/v3/sessions/:id/permissions/:rid", ROUTE_BODY, api_permission_resolve,
 	"The same under the published client's name", 200},
+    {"GET", "/v3/models", 0, api_models, "What the model server has", 200},
+    {"GET", "/v3/search", 0, api_search, "Full-text search in all sessions (q, limit)", 200},
     {"GET", "/v3/background", 0, api_background_list, "Background processes (sessionId)", 200},
     {"POST", "/v3/background/start", ROUTE_BODY, api_background_start, "Start a background process",
 	201},

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/json.h"
 #include "base/os.h"
+#include "daemon/api.h"
 #include "daemon/conn.h"
 #include "net/listener.h"
 #include "protocol/version.h"
@@ -24,6 +25,7 @@ void server_init(struct server *s)
 
 	list_init(&s->conns);
 	list_init(&s->strangers);
+	list_init(&s->models_asked);
 	s->max_conns = SERVER_MAX_CONNS;
 	if (getrlimit(RLIMIT_NOFILE, &files) != 0)
 		return;
@@ -57,6 +59,7 @@ void server_stop(struct server *s)
 	s->stopping = true;
 	listener_close(s->listener);
 	s->listener = NULL;
+	api_models_stop(s);
 	list_splice(&s->conns, &s->strangers);
 	list_each_safe (l, &s->conns) {
 		conn_stop(conn_of_link(l));

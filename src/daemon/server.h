@@ -35,10 +35,11 @@ struct server {
 	const struct config *config; /* borrowed */
 	struct listener *listener;   /* owned */
 	struct auth auth;
-	const char *daemon_id; /* borrowed */
-	uint64_t started_us;   /* monotonic */
-	struct list strangers; /* struct conn that has not shown the token, oldest first */
-	struct list conns;     /* the other ones */
+	const char *daemon_id;	  /* borrowed */
+	uint64_t started_us;	  /* monotonic */
+	struct list strangers;	  /* struct conn that has not shown the token, oldest first */
+	struct list conns;	  /* the other ones */
+	struct list models_asked; /* who waits for the model server's list (api_models.c) */
 	unsigned conn_count, stranger_count;
 	unsigned max_conns;   /* SERVER_MAX_CONNS or what descriptors allow */
 	unsigned subscribers; /* WebSocket and SSE clients of events */

@@ -4,32 +4,19 @@
 #include <stdbool.h>
 #include <uv.h>
 
-#include "base/buf.h"
-#include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "model/target.h"
-#include "net/http_client.h"
+#include "model/probe.h"
 
-enum { CONTEXT_MAX_ANSWER = 1024 * 1024, CONTEXT_MAX_TOKENS = 100000000 };
+enum { CONTEXT_MAX_TOKENS = 100000000 };
 
 static const char *const paths[] = {"/props", "/admin/models", "/api/ps"};
-enum { CONTEXT_PATHS = sizeof paths / sizeof paths[0] };
-
-struct question {
-	struct context_probe *probe;
-	const char *path;
-	struct http_call *call; /* NULL once answered */
-	struct buf body;
-	int status;
-};
 
 struct context_probe {
-	struct question questions[CONTEXT_PATHS];
-	uv_timer_t timer; /* carries the free */
+	struct probe *probe;
+	uint64_t tokens;
 	context_cb *on_done;
 	void *data;
-	bool closing;
 };
 
 static uint64_t tokens_under(const json_t *object, const char *key)
@@ -65,105 +52,44 @@ uint64_t context_from_answer(const char *path, const char *p, size_t n)
 	return tokens;
 }
 
-static void on_closed(uv_handle_t *handle)
+void context_probe_cancel(struct context_probe *p)
 {
-	struct context_probe *p = handle->data;
-
-	for (size_t i = 0; i < CONTEXT_PATHS; i++)
-		buf_finish(&p->questions[i].body);
+	if (!p)
+		return;
+	probe_cancel(p->probe);
 	free(p);
 }
 
-void context_probe_cancel(struct context_probe *p)
+static bool on_answer(void *data, size_t i, const char *text, size_t n)
 {
-	if (!p || p->closing)
-		return;
-	p->closing = true;
-	for (size_t i = 0; i < CONTEXT_PATHS; i++)
-		http_call_cancel(p->questions[i].call);
-	uv_close((uv_handle_t *)&p->timer, on_closed);
+	struct context_probe *p = data;
+
+	p->tokens = context_from_answer(paths[i], text, n);
+	return p->tokens == 0;
 }
 
-static void finish(struct context_probe *p, uint64_t tokens)
+static void on_done(void *data)
 {
-	if (p->closing)
-		return;
-	context_probe_cancel(p);
-	p->on_done(p->data, tokens);
-}
+	struct context_probe p = *(struct context_probe *)data;
 
-static bool on_head(void *data, int status, const struct http_parser *parser)
-{
-	struct question *q = data;
-
-	q->status = status;
-	return status == 200;
-}
-
-static void on_body(void *data, const char *bytes, size_t n)
-{
-	struct question *q = data;
-
-	if (q->body.len + n <= CONTEXT_MAX_ANSWER)
-		buf_add(&q->body, bytes, n);
-}
-
-static void on_done(void *data, const struct err *err, bool sent)
-{
-	struct question *q = data;
-	struct context_probe *p = q->probe;
-	uint64_t tokens = 0;
-
-	q->call = NULL;
-	if (err->code == 0 && q->status == 200)
-		tokens = context_from_answer(q->path, q->body.p, q->body.len);
-	if (tokens) {
-		finish(p, tokens);
-		return;
-	}
-	for (size_t i = 0; i < CONTEXT_PATHS; i++)
-		if (p->questions[i].call)
-			return;
-	finish(p, 0);
-}
-
-static void on_late(uv_timer_t *timer)
-{
-	finish(timer->data, 0);
+	free(data);
+	p.on_done(p.data, p.tokens);
 }
 
 struct context_probe *context_probe_start(uv_loop_t *loop, const struct target *target,
     const char *headers, context_cb *on_done_cb, void *data)
 {
 	struct context_probe *p = mem_zalloc(1, sizeof *p);
-	char path[600];
 
 	p->on_done = on_done_cb;
 	p->data = data;
-	uv_timer_init(loop, &p->timer);
-	p->timer.data = p;
-	uv_timer_start(&p->timer, on_late, CONTEXT_PROBE_MS, 0);
-	for (size_t i = 0; i < CONTEXT_PATHS; i++) {
-		struct question *q = &p->questions[i];
-		struct err err = {0};
-		struct filter *filter = target_filter(target, &err);
-
-		q->probe = p;
-		q->path = paths[i];
-		if (target->tls && !filter)
-			continue;
-		snprintf(path, sizeof path, "%s%s", target->prefix, paths[i]);
-		q->call = http_call_start(loop, &(struct http_call_opts){.host = target->host,
-						    .port = target->port,
-						    .method = "GET",
-						    .target = path,
-						    .headers = headers,
-						    .connect_ms = CONTEXT_PROBE_MS,
-						    .filter = filter,
-						    .on_head = on_head,
-						    .on_body = on_body,
-						    .on_done = on_done,
-						    .data = q});
-	}
+	p->probe = probe_start(loop, &(struct probe_opts){.target = target,
+					 .headers = headers,
+					 .paths = paths,
+					 .count = sizeof paths / sizeof paths[0],
+					 .ms = CONTEXT_PROBE_MS,
+					 .on_answer = on_answer,
+					 .on_done = on_done,
+					 .data = p});
 	return p;
 }

@@ -109,6 +109,11 @@ void model_server_distrust(struct model_server *s)
 	s->ready_until_us = 0;
 }
 
+uv_loop_t *model_server_loop(const struct model_server *s)
+{
+	return s->loop;
+}
+
 const struct target *model_server_target(const struct model_server *s)
 {
 	return s->count ? &s->targets[s->at] : NULL;

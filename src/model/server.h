@@ -65,6 +65,8 @@ void preflight_cancel(struct preflight_call *p);
 /* Something failed: ask again next time. */
 void model_server_distrust(struct model_server *s);
 
+struct uv_loop_s *model_server_loop(const struct model_server *s);
+
 /* The host in use, valid until configure; NULL when no setting names one. */
 const struct target *model_server_target(const struct model_server *s);
 

@@ -106,9 +106,12 @@ static const json_t *messages(const json_t *body, struct problems *p)
 			    p, "messages", "each needs a role: user, assistant, system or tool");
 			return NULL;
 		}
-		if (!json_is_string(content) && !json_is_array(content)) {
-			problems_add(
-			    p, "messages", "each needs a content: a string or a list of parts");
+		/* An assistant that only called tools said nothing. */
+		if (!json_is_string(content) && !json_is_array(content) &&
+		    !(json_is_null(content) && json_is_array(json_object_get(one, "tool_calls")))) {
+			problems_add(p, "messages",
+			    "each needs a content: a string or a list of parts (null only beside "
+			    "tool_calls)");
 			return NULL;
 		}
 	}

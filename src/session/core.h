@@ -65,7 +65,7 @@ struct core {
 };
 
 /*
- * For the session floor: the model server of a session whose metadata names `device` (host:port),
+ * The model server of a session whose metadata names `device` (host:port),
  * or with "" the settings' own. The API key of the settings is not for others. NULL: too many are
  * named.
  */

@@ -15,6 +15,7 @@
 #include "session/core.h"
 #include "session/session.h"
 #include "store/log.h"
+#include "store/search.h"
 #include "store/sessions.h"
 #include "store/store.h"
 
@@ -301,6 +302,28 @@ void roster_list(struct core *core, unsigned long limit, const char *before, con
 		.live = find_live,
 		.live_data = l},
 	    on_listed, l);
+}
+
+struct search {
+	roster_list_cb *done;
+	void *data;
+};
+
+static void on_found(void *data, int rc, struct buf *json)
+{
+	struct search s = *(struct search *)data;
+
+	free(data);
+	s.done(s.data, rc == 0 ? API_OK : API_INTERNAL_ERROR, json);
+}
+
+void roster_search(
+    struct core *core, const char *query, uint64_t limit, roster_list_cb *done, void *data)
+{
+	struct search *s = mem_zalloc(1, sizeof *s);
+
+	*s = (struct search){done, data};
+	store_search(core->opts.store, query, limit, on_found, s);
 }
 
 struct messages {

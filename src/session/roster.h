@@ -6,6 +6,8 @@
  * many ask, and leaves memory when its last reference goes. Loop thread only.
  */
 
+#include <stdint.h>
+
 #include "protocol/errors.h"
 
 struct buf;
@@ -33,6 +35,11 @@ typedef void roster_list_cb(void *data, enum api_error error, struct buf *json);
 /* limit 0: all; before, query: NULL or copied. */
 void roster_list(struct core *core, unsigned long limit, const char *before, const char *query,
     roster_list_cb *done, void *data);
+
+/* Full-text search in all sessions (store/search.h): the inside of a JSON array. query is copied.
+ */
+void roster_search(
+    struct core *core, const char *query, uint64_t limit, roster_list_cb *done, void *data);
 
 /* The session's messages as the inside of a JSON array; valid until return. */
 void roster_messages(struct session *s, roster_list_cb *done, void *data);

@@ -19,6 +19,7 @@
  * is never used for another while its rows exist.
  * turns.state: 1 accepted and not ended, 0 ended.
  * permissions.open: 1 until decided. rules.match: what remembered decisions hold for.
+ * message_search: full-text index of the messages, kept by triggers.
  */
 static const char *const migrations[] = {
     "CREATE TABLE sessions(num INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, model TEXT NOT NULL,"
@@ -43,6 +44,18 @@ static const char *const migrations[] = {
     "CREATE INDEX permissions_open ON permissions(session) WHERE open = 1;"
     "CREATE TABLE rules(session INTEGER NOT NULL, tool TEXT NOT NULL, match TEXT NOT NULL,"
     "  decision TEXT NOT NULL, PRIMARY KEY(session, tool, match)) WITHOUT ROWID;",
+    /* The index holds no text of its own: it reads it through the view. */
+    "CREATE VIEW message_texts(id, text) AS SELECT id,"
+    "  CASE WHEN json_valid(body) THEN json_extract(body, '$.content') END FROM messages;"
+    "CREATE VIRTUAL TABLE message_search USING fts5(text, content='message_texts',"
+    "  content_rowid='id', tokenize='unicode61 remove_diacritics 2');"
+    "CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN"
+    "  INSERT INTO message_search(rowid, text) VALUES(new.id,"
+    "    CASE WHEN json_valid(new.body) THEN json_extract(new.body, '$.content') END); END;"
+    "CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN"
+    "  INSERT INTO message_search(message_search, rowid, text) VALUES('delete', old.id,"
+    "    CASE WHEN json_valid(old.body) THEN json_extract(old.body, '$.content') END); END;"
+    "INSERT INTO message_search(message_search) VALUES('rebuild');",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };

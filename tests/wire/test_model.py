@@ -1,9 +1,11 @@
 """Every row of the model server's failure table, over both transports, and the fallback between them."""
 import os
+import signal
 import socket
 import time
 
-from opta_test import (Daemon, Demo, Home, SLOW, check, check_equal, check_in, only, stack, stop_event, texts, wait_for)
+from opta_test import (Daemon, Demo, Home, SLOW, Wire, check, check_equal, check_in, only, read_response, request_bytes, send, stack, stop_event,
+                       texts, wait_for)
 
 WS, SSE = (), ("--no-ws",)
 BOTH = (WS, SSE)
@@ -340,3 +342,27 @@ def test_the_demo_says_that_it_is_a_demo():
     demo, _, _, events = one_turn("just a question")
     check_in("the answer", "demo", "".join(texts(events)).lower())
     check(os.path.exists(demo.path), "expected the demo server to write its log")
+
+
+def test_the_models_of_the_server_are_listed():
+    home, demo, daemon = stack({"model.default": "demo-1"}, demo=("--context", "4096"))
+    answer = daemon.http("GET", "/v3/models").expect(200).json()
+    check_equal("the answer", answer, {"host": f"127.0.0.1:{demo.port}", "default": "demo-1",
+                                       "models": [{"id": "demo-1", "loaded": True, "contextTokens": 4096}]})
+
+
+def test_a_server_without_a_model_has_an_empty_list_and_none_at_all_is_502():
+    home, demo, daemon = stack(demo=("--no-model",))
+    check_equal("models", daemon.http("GET", "/v3/models").expect(200).json()["models"], [])
+    nobody = Daemon(Home())
+    answer = nobody.http("GET", "/v3/models").expect(502, "LMX_UNREACHABLE").json()
+    check_in("the reason", "127.0.0.1:1", answer["error"])
+
+
+def test_who_waits_for_the_list_is_answered_when_the_daemon_stops():
+    home, demo, daemon = stack(demo=("--hang",))
+    wire = Wire(daemon.port)
+    wire.send(request_bytes("GET", "/v3/models", token=daemon.token, host=f"127.0.0.1:{daemon.port}"))
+    wait_for(lambda: daemon.http("GET", "/v3/metrics").json()["runtime"]["ingressSeq"] >= 2, 5, "the question to arrive")
+    send(daemon.pid, signal.SIGTERM)
+    check_in("the answer", "SHUTTING_DOWN", read_response(wire, "GET").body.decode())

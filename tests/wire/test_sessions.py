@@ -1,7 +1,9 @@
 """Sessions: create, list, get, patch, delete, workspace, permissions."""
 import os
 import re
+import sqlite3
 import time
+import urllib.parse
 
 from opta_test import Daemon, Home, check, check_equal, check_in, stack, texts, wait_for
 
@@ -196,3 +198,46 @@ def test_no_permission_is_pending_in_a_new_session():
     sid = daemon.create()["id"]
     for path in (f"/v3/sessions/{sid}/permissions", "/v3/permissions"):
         check_equal(path, daemon.http("GET", path).expect(200).json(), {"pending": []})
+
+
+def test_messages_of_all_sessions_are_searched():
+    home, _, daemon = stack()
+    first, second = daemon.create(title="birds")["id"], daemon.create()["id"]
+    daemon.run_turn(first, "demo:echo how do canaries sing")
+    daemon.run_turn(second, "demo:echo nothing of interest")
+    results = daemon.http("GET", "/v3/search?q=canaries").expect(200).json()["results"]
+    check_equal("sessions and roles", sorted((r["sessionId"], r["role"]) for r in results), [(first, "assistant"), (first, "user")])
+    check_equal("the hit", results[0]["snippet"][1], "canaries")
+    check_equal("a title", daemon.http("GET", "/v3/search?q=bird").json()["results"][0]["role"], "title")
+    check_equal("limit", len(daemon.http("GET", "/v3/search?q=canaries&limit=1").json()["results"]), 1)
+    daemon.http("GET", "/v3/search").expect(400, "INVALID_REQUEST")
+    daemon.http("GET", "/v3/search?q=" + "x" * 401).expect(400, "INVALID_REQUEST")
+    daemon.http("GET", "/v3/search?q=x&limit=0").expect(200)
+    for hostile in ('"', "NEAR(", "a OR *", "%22%22%22", "text:a", "\u00e4%00b", "x" * 400):
+        daemon.http("GET", "/v3/search?q=" + urllib.parse.quote(hostile)).expect((200, 400))
+    daemon.http("DELETE", f"/v3/sessions/{first}").expect(200)
+    check_equal("after it was deleted", daemon.http("GET", "/v3/search?q=canaries").json()["results"], [])
+
+
+def test_a_database_without_the_index_gets_one():
+    home, _, daemon = stack()
+    sid = daemon.create(title="t")["id"]
+    daemon.run_turn(sid, "demo:echo canaries")
+    daemon.stop()
+    with sqlite3.connect(os.path.join(home.dir, "sessions", "opta.db")) as db:
+        for statement in ("DROP TRIGGER message_added", "DROP TRIGGER message_removed", "DROP TABLE message_search", "DROP VIEW message_texts",
+                          "PRAGMA user_version=2"):
+            db.execute(statement)
+    db.close()
+    daemon = Daemon(home)
+    check_equal("found", len(daemon.http("GET", "/v3/search?q=canaries").json()["results"]), 2)
+
+
+def test_a_message_of_calls_alone_may_have_no_content():
+    daemon = new_daemon()
+    call = {"id": "c1", "type": "function", "function": {"name": "list_dir", "arguments": "{}"}}
+    history = [{"role": "user", "content": "look"}, {"role": "assistant", "content": None, "tool_calls": [call]},
+               {"role": "tool", "tool_call_id": "c1", "content": "a"}]
+    made = daemon.http("POST", "/v3/sessions", {"messages": history}).expect(201).json()
+    check_equal("messages", [m["content"] for m in daemon.session(made["id"])["messages"]], ["look", None, "a"])
+    daemon.http("POST", "/v3/sessions", {"messages": [{"role": "assistant", "content": None}]}).expect(400, "INVALID_REQUEST")

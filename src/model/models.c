@@ -1,0 +1,214 @@
+/* The models a model server has. */
+#include "model/models.h"
+
+#include <inttypes.h>
+#include <stdbool.h>
+#include <uv.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "model/probe.h"
+#include "model/server.h"
+
+enum { MODELS_MAX_TOKENS = 100000000 };
+
+/* Where each dialect keeps its list, and what being in it means. */
+static const struct dialect {
+	const char *path, *list, *id;
+	bool lists_loaded; /* only loaded ones are in it */
+} dialects[] = {
+    {"/v1/models", "data", "id", false},
+    {"/admin/models", "loaded", "id", true},
+    {"/api/ps", "models", "name", true},
+    {"/api/v0/models", "data", "id", false},
+};
+enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
+
+static const char *const paths[DIALECTS] = {
+    "/v1/models", "/admin/models", "/api/ps", "/api/v0/models"};
+
+struct model {
+	char *id; /* owned */
+	enum { LOADED_UNKNOWN, LOADED_NO, LOADED_YES } loaded;
+	int64_t context;
+};
+
+struct models {
+	struct model *list; /* owned */
+	size_t count;
+	bool told; /* somebody told which ones are loaded */
+};
+
+struct models *models_new(void)
+{
+	return mem_zalloc(1, sizeof(struct models));
+}
+
+void models_free(struct models *m)
+{
+	if (!m)
+		return;
+	for (size_t i = 0; i < m->count; i++)
+		free(m->list[i].id);
+	free(m->list);
+	free(m);
+}
+
+/* The model of that name, made when it is new; NULL when there are too many. */
+static struct model *get(struct models *m, const char *id)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (strcmp(m->list[i].id, id) == 0)
+			return &m->list[i];
+	if (m->count == MODELS_MAX)
+		return NULL;
+	m->list = mem_realloc(m->list, (m->count + 1) * sizeof *m->list);
+	m->list[m->count] = (struct model){.id = mem_strdup(id)};
+	return &m->list[m->count++];
+}
+
+static void take_one(struct models *m, const struct dialect *d, const json_t *one)
+{
+	static const char *const sizes[] = {"loaded_context_length", "context_length",
+	    "max_context", "context_size", "max_model_len", "n_ctx", "max_context_length"};
+	const char *id = json_is_string(one) ? json_string_value(one) : json_cstr(one, d->id, NULL);
+	const char *state = json_cstr(one, "state", NULL);
+	struct model *model;
+
+	if (!id || !id[0] || strlen(id) > MODELS_MAX_ID || !(model = get(m, id)))
+		return;
+	if (d->lists_loaded || state) {
+		m->told = true;
+		if (d->lists_loaded || strcmp(state, "loaded") == 0)
+			model->loaded = LOADED_YES;
+		else if (model->loaded == LOADED_UNKNOWN)
+			model->loaded = LOADED_NO;
+	}
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && !model->context; i++) {
+		int64_t n = json_int(one, sizes[i], 0);
+
+		if (n > 0 && n <= MODELS_MAX_TOKENS)
+			model->context = n;
+	}
+}
+
+void models_take(struct models *m, const char *path, const char *p, size_t n)
+{
+	const struct dialect *d = dialects;
+	const json_t *list, *one;
+	json_t *root;
+	size_t i;
+
+	while (d < dialects + DIALECTS && strcmp(d->path, path) != 0)
+		d++;
+	if (d == dialects + DIALECTS || json_parse(p, n, &root, NULL) != 0)
+		return;
+	list = json_object_get(root, d->list);
+	/* An empty list of loaded ones is an answer too. */
+	if (json_is_array(list) && d->lists_loaded)
+		m->told = true;
+	json_array_foreach (list, i, one)
+		take_one(m, d, one);
+	json_decref(root);
+}
+
+void models_put(const struct models *m, struct buf *out)
+{
+	for (size_t i = 0; i < m->count; i++) {
+		const struct model *model = &m->list[i];
+
+		buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
+		json_put_cstr(out, model->id);
+		if (m->told)
+			buf_addf(
+			    out, ",\"loaded\":%s", model->loaded == LOADED_YES ? "true" : "false");
+		if (model->context)
+			buf_addf(out, ",\"contextTokens\":%" PRId64, model->context);
+		buf_addc(out, '}');
+	}
+}
+
+/* --- asking --- */
+
+struct models_call {
+	struct model_server *server;
+	uv_loop_t *loop;
+	struct preflight_call *preflight; /* one of the two is running */
+	struct probe *probe;
+	struct models *found; /* owned */
+	models_cb *on_done;
+	void *data;
+};
+
+void models_cancel(struct models_call *call)
+{
+	if (!call)
+		return;
+	preflight_cancel(call->preflight);
+	probe_cancel(call->probe);
+	models_free(call->found);
+	free(call);
+}
+
+static bool on_answer(void *data, size_t i, const char *p, size_t n)
+{
+	struct models_call *call = data;
+
+	models_take(call->found, paths[i], p, n);
+	return true;
+}
+
+static void on_probed(void *data)
+{
+	struct models_call *call = data;
+	struct buf json = {0};
+	char host[300];
+
+	call->probe = NULL;
+	model_server_name(call->server, host, sizeof host);
+	buf_adds(&json, "{\"host\":");
+	json_put_cstr(&json, host);
+	buf_adds(&json, ",\"models\":[");
+	models_put(call->found, &json);
+	buf_adds(&json, "]}");
+	call->on_done(call->data, &json, NULL);
+	buf_finish(&json);
+	models_cancel(call);
+}
+
+/* The host that answers is known: ask it. One without a loaded model may still have some. */
+static void on_preflight(void *data, const struct preflight_answer *a)
+{
+	struct models_call *call = data;
+
+	call->preflight = NULL;
+	if (a->result != PREFLIGHT_READY && a->result != PREFLIGHT_NO_MODEL) {
+		call->on_done(call->data, NULL, a->why);
+		models_cancel(call);
+		return;
+	}
+	call->probe = probe_start(
+	    call->loop, &(struct probe_opts){.target = model_server_target(call->server),
+			    .headers = model_server_headers(call->server),
+			    .paths = paths,
+			    .count = DIALECTS,
+			    .ms = MODELS_ASK_MS,
+			    .on_answer = on_answer,
+			    .on_done = on_probed,
+			    .data = call});
+}
+
+struct models_call *models_ask(struct model_server *server, models_cb *on_done, void *data)
+{
+	struct models_call *call = mem_zalloc(1, sizeof *call);
+
+	call->server = server;
+	call->loop = model_server_loop(server);
+	call->found = models_new();
+	call->on_done = on_done;
+	call->data = data;
+	call->preflight = model_server_preflight(server, on_preflight, call);
+	return call;
+}

@@ -1,0 +1,46 @@
+#ifndef MODEL_MODELS_H
+#define MODEL_MODELS_H
+
+/*
+ * Which models the model server has, which of them are loaded and how much they take,
+ * asked in the dialects there are: OpenAI's /v1/models, LMX's /admin/models, Ollama's /api/ps,
+ * LM Studio's /api/v0/models. Loop thread only.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct buf;
+struct err;
+struct model_server;
+struct models_call;
+
+enum {
+	MODELS_MAX = 1000,    /* named in one list */
+	MODELS_MAX_ID = 300,  /* bytes of a name; longer ones are left out */
+	MODELS_ASK_MS = 1000, /* once the server is known to answer */
+};
+
+/*
+ * json: {"host":"h:p","models":[{"id","loaded"?,"contextTokens"?}]}, borrowed until return;
+ * `loaded` is missing where the server does not tell. NULL: why has a sentence.
+ */
+typedef void models_cb(void *data, const struct buf *json, const struct err *why);
+
+/* Ask; the callback comes once, never before this returns. server must live as long. */
+struct models_call *models_ask(struct model_server *server, models_cb *on_done, void *data);
+
+/* The callback will not be called. NULL is allowed. */
+void models_cancel(struct models_call *call);
+
+/* --- what an answer says; pure, for tests --- */
+
+struct models; /* an ordered set of what is known */
+struct models *models_new(void);
+void models_free(struct models *m);
+/* The answer to a GET of path. What is no such answer changes nothing. */
+void models_take(struct models *m, const char *path, const char *p, size_t n);
+/* Append the inside of the JSON array. */
+void models_put(const struct models *m, struct buf *out);
+
+#endif
