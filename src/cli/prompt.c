@@ -25,28 +25,33 @@ struct prompt {
 
 static const char question[] = "[A]pprove [D]eny [A]ll for this tool (shift+A) [Q]uit ";
 
-static void take_key(struct prompt *p, char key)
+/* False: the key is no answer. The callback may have freed p. */
+static bool take_key(struct prompt *p, char key)
 {
+	enum prompt_answer answer;
+
 	switch (key) {
 	case 'a':
 	case 'y':
-		p->on_answer(p->data, PROMPT_APPROVE, NULL);
+		answer = PROMPT_APPROVE;
 		break;
 	case 'd':
 	case 'n':
-		p->on_answer(p->data, PROMPT_DENY, NULL);
+		answer = PROMPT_DENY;
 		break;
 	case 'A':
-		p->on_answer(p->data, PROMPT_ALL, NULL);
+		answer = PROMPT_ALL;
 		break;
 	case 'q':
 	case 'Q':
 	case 0x03:
-		p->on_answer(p->data, PROMPT_QUIT, NULL);
+		answer = PROMPT_QUIT;
 		break;
 	default:
-		break;
+		return false;
 	}
+	p->on_answer(p->data, answer, NULL);
+	return true;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -61,7 +66,10 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (!p->line) {
-		take_key(p, bytes[0]);
+		/* An arrow key is ESC [ A: what follows an ESC is not typed as an answer. */
+		for (ssize_t i = 0; i < n && bytes[i] != 0x1b; i++)
+			if (take_key(p, bytes[i]))
+				break;
 		return;
 	}
 	buf_add(&p->text, bytes, (size_t)n);

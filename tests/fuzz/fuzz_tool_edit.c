@@ -31,6 +31,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct buf name = {0}, a = {0}, b = {0}, out = {0};
 
 	rest = str_cut(rest, '\n', &path);
+	/* NULL is no place in a text. */
+	if (!rest.n)
+		return 0;
 	if (memchr(path.p, '\0', path.n))
 		return 0;
 	buf_add(&name, path.p, path.n);
