@@ -54,20 +54,27 @@ void buf_addc(struct buf *b, char c)
 	b->len++;
 }
 
-void buf_addf(struct buf *b, const char *fmt, ...)
+void buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
-	va_list ap, again;
+	va_list again;
 	int n;
 
 	assert(fmt);
-	va_start(ap, fmt);
 	va_copy(again, ap);
-	n = vsnprintf(NULL, 0, fmt, ap);
-	va_end(ap);
-	assert(n >= 0);
-	vsnprintf(buf_reserve(b, (size_t)n), (size_t)n + 1, fmt, again);
+	n = vsnprintf(NULL, 0, fmt, again);
 	va_end(again);
+	assert(n >= 0);
+	vsnprintf(buf_reserve(b, (size_t)n), (size_t)n + 1, fmt, ap);
 	b->len += (size_t)n;
+}
+
+void buf_addf(struct buf *b, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_addv(b, fmt, ap);
+	va_end(ap);
 }
 
 void buf_addu(struct buf *b, uint64_t n)

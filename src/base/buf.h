@@ -37,6 +37,7 @@ void buf_addc(struct buf *b, char c);
 
 /* Append formatted text. */
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void buf_addv(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
 /* Append a decimal number; faster than buf_addf. */
 void buf_addu(struct buf *b, uint64_t n);

@@ -56,10 +56,11 @@ struct ask {
 
 int ask_new_session(const struct client *c, const char *model, char *ret_id, struct err *reterr)
 {
-	struct buf body = {0}, out = {0};
-	char cwd[4096], why[300];
-	json_t *root = NULL;
-	int status;
+	struct buf body = {0};
+	char cwd[4096];
+	struct err err;
+	json_t *root;
+	int rc = 0;
 
 	buf_adds(&body, "{\"metadata\":{");
 	if (getcwd(cwd, sizeof cwd)) {
@@ -72,43 +73,30 @@ int ask_new_session(const struct client *c, const char *model, char *ret_id, str
 		json_put_cstr(&body, model);
 	}
 	buf_addc(&body, '}');
-	status = client_request(
-	    c, "POST", "/v3/sessions", buf_cstr(&body), ASK_REQUEST_MS, &out, reterr);
-	if (status == 201 && json_parse(out.p, out.len, &root, reterr) == 0) {
+	root = client_json(c, "POST", "/v3/sessions", buf_cstr(&body), ASK_REQUEST_MS, NULL, &err);
+	if (root)
 		snprintf(ret_id, 72, "%s", json_cstr(root, "id", ""));
-		status = 0;
-	} else if (status > 0) {
-		client_error_text(&out, why, sizeof why);
-		status = err_set(reterr, ERR_REFUSED, "no session could be made: %s", why);
-	}
+	else
+		rc = err_set(reterr, err.code, "no session could be made: %.400s", err.text);
 	json_decref(root);
 	buf_finish(&body);
-	buf_finish(&out);
-	return status;
+	return rc;
 }
 
 /* Where the log stands before our turn. */
 static int read_last_seq(struct ask *a, struct err *reterr)
 {
-	struct buf target = {0}, out = {0};
-	char why[300];
-	json_t *root = NULL;
-	int status;
+	struct buf target = {0};
+	json_t *root;
+	bool found;
 
 	buf_addf(&target, "/v3/sessions/%s", a->opts->session);
-	status =
-	    client_request(a->client, "GET", buf_cstr(&target), NULL, ASK_REQUEST_MS, &out, reterr);
-	if (status == 200 && json_parse(out.p, out.len, &root, reterr) == 0) {
-		a->seq = (uint64_t)json_int(root, "lastSeq", 0);
-		status = 0;
-	} else if (status > 0) {
-		client_error_text(&out, why, sizeof why);
-		status = err_set(reterr, ERR_REFUSED, "%s", why);
-	}
+	root = client_json(a->client, "GET", buf_cstr(&target), NULL, ASK_REQUEST_MS, NULL, reterr);
+	found = root != NULL;
+	a->seq = (uint64_t)json_int(root, "lastSeq", 0);
 	json_decref(root);
 	buf_finish(&target);
-	buf_finish(&out);
-	return status;
+	return found ? 0 : ERR_REFUSED;
 }
 
 static void put_overrides(const struct ask_opts *o, struct buf *body)

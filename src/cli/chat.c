@@ -69,21 +69,11 @@ static int enter_raw(void)
 
 json_t *chat_request(struct chat *c, const char *method, const char *target, const char *body)
 {
-	struct buf out = {0};
-	json_t *root = NULL;
-	char why[300];
 	struct err err;
-	int status = client_request(&c->client, method, target, body, CHAT_REQUEST_MS, &out, &err);
+	json_t *root = client_json(&c->client, method, target, body, CHAT_REQUEST_MS, NULL, &err);
 
-	if (status < 0) {
+	if (!root)
 		chat_warn(c, "%s", err.text);
-	} else if (status >= 300) {
-		client_error_text(&out, why, sizeof why);
-		chat_warn(c, "%s", why);
-	} else if (json_parse(out.p, out.len, &root, NULL) != 0) {
-		chat_warn(c, "the daemon gave an answer that is no JSON");
-	}
-	buf_finish(&out);
 	return root;
 }
 

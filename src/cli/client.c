@@ -26,7 +26,6 @@ enum {
 	CLIENT_MAX_STATE = 64 * 1024,	      /* bytes of state.json */
 	CLIENT_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of one answer */
 	CLIENT_STATE_MS = 3000,		      /* for the daemon to write its state again */
-	CLIENT_LIST_MS = 10000,
 	CLIENT_CONNECT_MS = 5000,
 };
 
@@ -250,6 +249,26 @@ int client_request(const struct client *c, const char *method, const char *targe
 	return r.status;
 }
 
+json_t *client_json(const struct client *c, const char *method, const char *target,
+    const char *body, int ms, int *ret_status, struct err *reterr)
+{
+	struct buf out = {0};
+	json_t *root = NULL;
+	char why[500];
+	int status = client_request(c, method, target, body, ms, &out, reterr);
+
+	if (ret_status)
+		*ret_status = status;
+	if (status >= 300) {
+		client_error_text(&out, why, sizeof why);
+		err_set(reterr, ERR_REFUSED, "%s", why);
+	} else if (status > 0 && json_parse(out.p, out.len, &root, NULL) != 0) {
+		err_set(reterr, ERR_SYNTAX, "the daemon gave an answer that is no JSON");
+	}
+	buf_finish(&out);
+	return root;
+}
+
 /* Does the session's id begin with what was typed? */
 static bool begins(const char *id, const char *typed)
 {
@@ -262,17 +281,16 @@ static bool begins(const char *id, const char *typed)
 int client_find_session(
     const struct client *c, const char *id, char *ret_id, char *why, size_t size)
 {
-	struct buf target = {0}, out = {0};
+	struct buf target = {0};
 	size_t i, fits = 0;
-	json_t *list = NULL, *one;
+	json_t *list, *one;
 	struct err err = {0};
-	int status;
+	bool listed;
 
 	buf_adds(&target, "/v3/sessions?q=");
 	http_query_put(&target, id);
-	status = client_request(c, "GET", buf_cstr(&target), NULL, CLIENT_LIST_MS, &out, &err);
-	if (status == 200)
-		json_parse(out.p, out.len, &list, &err);
+	list = client_json(c, "GET", buf_cstr(&target), NULL, CLIENT_ASK_MS, NULL, &err);
+	listed = list != NULL;
 	ret_id[0] = '\0';
 	json_array_foreach (list, i, one) {
 		const char *have = json_cstr(one, "id", "");
@@ -288,12 +306,10 @@ int client_find_session(
 	}
 	json_decref(list);
 	buf_finish(&target);
-	buf_finish(&out);
 	if (fits == 1)
 		return 0;
-	if (status != 200)
-		snprintf(
-		    why, size, "%s", status < 0 ? err.text : "the daemon gave no list of sessions");
+	if (!listed)
+		snprintf(why, size, "%s", err.text);
 	else if (fits)
 		snprintf(why, size, "%zu sessions begin with %.60s: give more of the id", fits, id);
 	else

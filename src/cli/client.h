@@ -6,6 +6,7 @@
  * These block until the answer is there; each runs a small loop of its own.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -14,6 +15,8 @@
 #include "base/paths.h"
 
 struct err;
+
+enum { CLIENT_ASK_MS = 10000 }; /* for commands that only ask the daemon */
 
 /* Where the running daemon is and what proves we may talk to it. */
 struct client {
@@ -66,6 +69,13 @@ int client_open(struct client *c, struct err *reterr);
  */
 int client_request(const struct client *c, const char *method, const char *target, const char *body,
     int ms, struct buf *out, struct err *reterr);
+
+/*
+ * The same for answers that are JSON: the answer of a 2xx (json_decref), or NULL with the daemon's
+ * sentence or why there was none. *ret_status as of client_request, or NULL.
+ */
+json_t *client_json(const struct client *c, const char *method, const char *target,
+    const char *body, int ms, int *ret_status, struct err *reterr);
 
 /*
  * The session named by an id or the only one whose id begins with it (with or without "sess_"),

@@ -2,7 +2,9 @@
 #include "cli/cmd.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/str.h"
@@ -41,6 +43,22 @@ int cmd_error(const char *fmt, ...)
 	return EXIT_ERROR;
 }
 
+int cmd_read_stdin(struct buf *out, size_t max)
+{
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buf_reserve(out, 65536), 65536)) != 0) {
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return cmd_error("cannot read standard input: %s", strerror(errno));
+		out->len += (size_t)n;
+		if (out->len > max)
+			return cmd_error("more than %zu MiB was piped in: give less", max >> 20);
+	}
+	return EXIT_DONE;
+}
+
 /* --- finding --- */
 
 /* The command that the words begin with; *ret_used: how many of them name it. */
@@ -69,6 +87,21 @@ static bool is_family(const char *word)
 		if (strncmp(c->name, word, n) == 0 && c->name[n] == ' ')
 			return true;
 	return false;
+}
+
+/* A family's name alone lists what there is ("sessions", "config"): its list command, or NULL. */
+static const struct cmd *find_list(int count, char **words)
+{
+	size_t n = count ? strlen(words[0]) : 0;
+
+	if (!count || (count > 1 && words[1][0] != '-'))
+		return NULL;
+	if (count > 1 && (strcmp(words[1], "--help") == 0 || strcmp(words[1], "-h") == 0))
+		return NULL;
+	for (const struct cmd *c = cmds; c->name; c++)
+		if (strncmp(c->name, words[0], n) == 0 && strcmp(c->name + n, " list") == 0)
+			return c;
+	return NULL;
 }
 
 /* The name nearest to what was typed, among commands or a family's second words. NULL: none is
@@ -314,6 +347,8 @@ int cmd_run(int argc, char **argv)
 		return EXIT_DONE;
 	}
 	line.cmd = find(argc - 1, argv + 1, &used);
+	if (!line.cmd && (line.cmd = find_list(argc - 1, argv + 1)))
+		used = 1;
 	if (!line.cmd && is_family(argv[1])) {
 		if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0))
 			return help_family(argv[1]);

@@ -77,6 +77,9 @@ bool cmd_number(const struct cmd_line *line, const char *option, uint64_t max, u
 /* All words of the line, joined by blanks. */
 void cmd_join(const struct cmd_line *line, struct buf *out);
 
+/* Append all of standard input, at most max bytes. EXIT_DONE, or it was said why not. */
+int cmd_read_stdin(struct buf *out, size_t max);
+
 /* Print "opta: …" and how to find the usage of `name` to standard error; EXIT_USAGE. */
 int cmd_usage(const char *name, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
@@ -108,7 +111,23 @@ int cmd_lmx_demo(const struct cmd_line *line);
 int cmd_approve(const struct cmd_line *line);
 int cmd_daemon_uninstall(const struct cmd_line *line);
 int cmd_deny(const struct cmd_line *line);
+int cmd_models_info(const struct cmd_line *line);
+int cmd_models_list(const struct cmd_line *line);
+int cmd_models_use(const struct cmd_line *line);
 int cmd_pending(const struct cmd_line *line);
+int cmd_env_delete(const struct cmd_line *line);
+int cmd_env_list(const struct cmd_line *line);
+int cmd_env_save(const struct cmd_line *line);
+int cmd_env_show(const struct cmd_line *line);
+int cmd_env_use(const struct cmd_line *line);
+int cmd_sessions_delete(const struct cmd_line *line);
+int cmd_sessions_export(const struct cmd_line *line);
+int cmd_sessions_import(const struct cmd_line *line);
+int cmd_sessions_list(const struct cmd_line *line);
+int cmd_sessions_rename(const struct cmd_line *line);
+int cmd_sessions_search(const struct cmd_line *line);
+int cmd_sessions_show(const struct cmd_line *line);
+int cmd_status(const struct cmd_line *line);
 int cmd_support(const struct cmd_line *line);
 
 #endif

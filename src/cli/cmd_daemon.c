@@ -14,6 +14,7 @@
 #include "base/os.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/format.h"
 #include "cli/launch.h"
 #include "cli/logline.h"
 #include "cli/tail.h"
@@ -47,19 +48,6 @@ int cmd_daemon_start(const struct cmd_line *line)
 	return EXIT_DONE;
 }
 
-/* "3s", "14m", "2h5m", "3d4h" */
-static void format_uptime(int64_t s, char *out, size_t size)
-{
-	if (s < 60)
-		snprintf(out, size, "%" PRId64 "s", s);
-	else if (s < 3600)
-		snprintf(out, size, "%" PRId64 "m", s / 60);
-	else if (s < 86400)
-		snprintf(out, size, "%" PRId64 "h%" PRId64 "m", s / 3600, s / 60 % 60);
-	else
-		snprintf(out, size, "%" PRId64 "d%" PRId64 "h", s / 86400, s / 3600 % 24);
-}
-
 static void print_json(const json_t *root)
 {
 	char *text = json_dumps(root, JSON_INDENT(2));
@@ -70,14 +58,10 @@ static void print_json(const json_t *root)
 
 static int print_health(const struct client *c, bool json)
 {
-	struct buf out = {0};
-	struct err err;
-	json_t *root = NULL;
+	json_t *root = client_json(c, "GET", "/v3/health", NULL, STATUS_MS, NULL, NULL);
 	char uptime[32];
-	int status = client_request(c, "GET", "/v3/health", NULL, STATUS_MS, &out, &err);
 
-	if (status != 200 || json_parse(out.p, out.len, &root, &err) != 0) {
-		buf_finish(&out);
+	if (!root) {
 		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
 		return EXIT_ERROR;
 	}
@@ -87,7 +71,6 @@ static int print_health(const struct client *c, bool json)
 		json_object_set_new(root, "port", json_integer(c->port));
 		print_json(root);
 		json_decref(root);
-		buf_finish(&out);
 		return EXIT_DONE;
 	}
 	format_uptime(json_int(root, "uptime", 0), uptime, sizeof uptime);
@@ -95,7 +78,6 @@ static int print_health(const struct client *c, bool json)
 	    (int)c->pid, c->port, json_int(json_object_get(root, "runtime"), "sessionCount", 0),
 	    uptime);
 	json_decref(root);
-	buf_finish(&out);
 	return EXIT_DONE;
 }
 

@@ -1,6 +1,4 @@
 /* opta do "…": ask once, stream the answer. */
-#include <errno.h>
-#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,17 +23,8 @@ static bool has_piped_input(void)
 
 static int read_stdin(struct buf *out)
 {
-	ssize_t n;
-
-	while ((n = read(STDIN_FILENO, buf_reserve(out, 65536), 65536)) != 0) {
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return cmd_error("cannot read standard input: %s", strerror(errno));
-		out->len += (size_t)n;
-		if (out->len > DO_MAX_STDIN)
-			return cmd_error("more than 8 MiB was piped in: give the model less");
-	}
+	if (cmd_read_stdin(out, DO_MAX_STDIN) != EXIT_DONE)
+		return EXIT_ERROR;
 	if (str_utf8_valid(out->p, out->len) != out->len)
 		return cmd_error("what was piped in is not UTF-8 text");
 	return EXIT_DONE;

@@ -10,28 +10,19 @@
 #include "cli/term.h"
 #include "protocol/errors.h"
 
-enum { PERMISSION_MS = 10000 };
-
 /* The open requests of a daemon that runs, as JSON (json_decref). EXIT_DONE, or it was said why
  * not. */
 static int read_pending(struct client *c, json_t **ret)
 {
-	struct buf out = {0};
 	struct err err;
-	int status;
 
 	if (paths_init(&c->paths, &err) != 0)
 		return cmd_error("%s", err.text);
 	*ret = NULL;
 	if (client_find(c) != CLIENT_RUNNING)
 		return EXIT_DONE;
-	status = client_request(c, "GET", "/v3/permissions", NULL, PERMISSION_MS, &out, &err);
-	if (status != 200 || json_parse(out.p, out.len, ret, &err) != 0) {
-		buf_finish(&out);
-		return cmd_error("%s", status > 0 ? "the daemon gave no list" : err.text);
-	}
-	buf_finish(&out);
-	return EXIT_DONE;
+	*ret = client_json(c, "GET", "/v3/permissions", NULL, CLIENT_ASK_MS, NULL, &err);
+	return *ret ? EXIT_DONE : cmd_error("%s", err.text);
 }
 
 /* A request as a person reads it. */
@@ -111,7 +102,7 @@ static int send_answer(
 	}
 	buf_addc(&body, '}');
 	status = client_request(
-	    c, "POST", buf_cstr(&target), buf_cstr(&body), PERMISSION_MS, &out, &err);
+	    c, "POST", buf_cstr(&target), buf_cstr(&body), CLIENT_ASK_MS, &out, &err);
 	json_parse(out.p, out.len, &root, NULL);
 	if (status == 200) {
 		term_printf(

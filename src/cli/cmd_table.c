@@ -40,6 +40,29 @@ static const struct cmd_option status_options[] = {
     END,
 };
 
+static const struct cmd_option list_options[] = {
+    {"--limit", "N", "at most so many (20); 0: all"},
+    {"--json", NULL, "as JSON"},
+    END,
+};
+
+static const struct cmd_option show_options[] = {
+    {"--compact", NULL, "a line or two of each message"},
+    {"--json", NULL, "as JSON"},
+    END,
+};
+
+static const struct cmd_option export_options[] = {
+    {"--output", "FILE", "write this file, which is not there yet"},
+    {"--format", "FORM", "json (the default, what import takes) or markdown (of a FILE.md)"},
+    END,
+};
+
+static const struct cmd_option delete_options[] = {
+    {"--yes", NULL, "do not ask"},
+    END,
+};
+
 static const struct cmd_option logs_options[] = {
     {"--lines", "N", "print the last N lines and stop"},
     {"--follow", NULL, "go on with what comes (as without --lines)"},
@@ -75,6 +98,38 @@ const struct cmd cmds[] = {
     {"approve", "ID", 1, 1, "allow what a permission request asks for", answer_options, NULL, NULL,
 	cmd_approve},
     {"deny", "ID", 1, 1, "deny it", answer_options, NULL, NULL, cmd_deny},
+    {"sessions list", "", 0, 0, "the newest sessions", list_options, NULL, NULL, cmd_sessions_list},
+    {"sessions show", "ID", 1, 1, "what was said in a session", show_options,
+	"The beginning of an id is enough where it is the only one.",
+	"sessions show 3c6c --compact", cmd_sessions_show},
+    {"sessions search", "WORDS…", 1, CMD_ANY, "find messages and titles in all sessions",
+	list_options,
+	"All words must occur, \"quoted ones\" together, the last may be a word's beginning.\n"
+	"Exit code 1 when nothing is found.",
+	"sessions search canar\nsessions search '\"left margin\" css'", cmd_sessions_search},
+    {"sessions rename", "ID TITLE…", 2, CMD_ANY, "give a session another title", NULL, NULL,
+	"sessions rename 3c6c the release", cmd_sessions_rename},
+    {"sessions export", "ID", 1, 1, "write a session as JSON or Markdown", export_options, NULL,
+	"sessions export 3c6c --output release.md", cmd_sessions_export},
+    {"sessions import", "FILE", 1, 1, "make a session of an export; - reads standard input", NULL,
+	"It keeps its id where that is free.", "sessions import release.json", cmd_sessions_import},
+    {"sessions delete", "ID…", 1, CMD_ANY, "delete sessions for good", delete_options, NULL,
+	"sessions delete 3c6c --yes", cmd_sessions_delete},
+    {"models list", "", 0, 0, "what the model server has; * is the default", status_options, NULL,
+	NULL, cmd_models_list},
+    {"models use", "NAME", 1, 1, "new sessions use this model", NULL, NULL, NULL, cmd_models_use},
+    {"models info", "NAME", 1, 1, "what the model server says of one", NULL, NULL, NULL,
+	cmd_models_info},
+    {"status", "", 0, 0, "daemon, model server, context, sessions and disk", NULL,
+	"Exit code 3 when the daemon is stopped.", NULL, cmd_status},
+    {"env list", "", 0, 0, "named copies of the settings; * is what is in use", NULL, NULL, NULL,
+	cmd_env_list},
+    {"env save", "NAME", 1, 1, "keep today's settings under a name", NULL, NULL, "env save office",
+	cmd_env_save},
+    {"env use", "NAME", 1, 1, "make a saved copy today's settings", NULL, NULL, "env use home",
+	cmd_env_use},
+    {"env show", "NAME", 1, 1, "what a saved copy sets", NULL, NULL, NULL, cmd_env_show},
+    {"env delete", "NAME", 1, 1, "delete a saved copy", NULL, NULL, NULL, cmd_env_delete},
     {"daemon start", "", 0, 0, "start the daemon; prints pid and port", NULL, NULL, NULL,
 	cmd_daemon_start},
     {"daemon stop", "", 0, 0, "let running turns finish, then end it", NULL, NULL, NULL,

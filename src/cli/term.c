@@ -74,6 +74,16 @@ void term_put_harmless(struct buf *out, const char *p, size_t n)
 	}
 }
 
+void term_put_flat(struct buf *out, const char *p, size_t n)
+{
+	size_t start = out->len;
+
+	term_put_harmless(out, p, n);
+	for (size_t i = start; i < out->len; i++)
+		if (out->p[i] == '\n' || out->p[i] == '\t')
+			out->p[i] = ' ';
+}
+
 void term_put_text(const char *p, size_t n)
 {
 	struct buf safe = {0};

@@ -23,6 +23,9 @@ unsigned term_height(int fd);
 /* Append p[0..n) with its control characters, but for line ends and tabs, made harmless. */
 void term_put_harmless(struct buf *out, const char *p, size_t n);
 
+/* The same on one line: line ends and tabs become blanks. */
+void term_put_flat(struct buf *out, const char *p, size_t n);
+
 /* A piece of the answer. */
 void term_put_text(const char *p, size_t n);
 

@@ -108,10 +108,10 @@ static void put_one(struct buf *out, const struct view *v, const json_t *message
 	} else if (n) {
 		bool user = strcmp(role, "user") == 0;
 
-		term_put_harmless(&safe, content.p, n);
-		for (size_t i = 0; compact && i < safe.len; i++)
-			if (safe.p[i] == '\n')
-				safe.p[i] = ' ';
+		if (compact)
+			term_put_flat(&safe, content.p, n);
+		else
+			term_put_harmless(&safe, content.p, n);
 		view_put_styled(out, v, user ? "1;34" : "2", user ? "> " : "  ", 2);
 		view_put_styled(out, v, user ? "1" : "2", safe.p, safe.len);
 		buf_adds(out, n < content.len ? "…\n" : "\n");

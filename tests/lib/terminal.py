@@ -23,8 +23,8 @@ class Terminal:
         check(done.returncode == 0, f"tmux {args!r}: {done.stderr!r}")
         return done.stdout.decode("utf-8", "replace")
 
-    def screen(self, history=False):
-        return self.tmux("capture-pane", "-p", "-t", "t", *(("-S", "-2000") if history else ()))
+    def screen(self, history=False, styles=False):
+        return self.tmux("capture-pane", "-p", "-t", "t", *(("-S", "-2000") if history else ()), *(("-e",) if styles else ()))
 
     def lines(self):
         """The screen without blank lines and blanks at ends."""
