@@ -24,7 +24,7 @@ enum err_code {
 
 struct err {
 	int code;	/* 0: nothing was set */
-	char text[384]; /* one sentence, no line end; cut when longer */
+	char text[512]; /* one sentence, no line end; cut when longer */
 };
 
 /*

@@ -11,6 +11,7 @@
 #include "cli/chat.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/discover.h"
 #include "cli/term.h"
 
 static volatile sig_atomic_t interrupted;
@@ -107,9 +108,12 @@ int cmd_chat(const struct cmd_line *line)
 
 	if (!opts.session)
 		opts.session = cmd_value(line, "--resume");
+	if (client_open(&c, &err) != 0)
+		return cmd_error("%s", err.text);
+	/* Without one a chat begins all the same: it may be started meanwhile. */
+	if (!opts.device)
+		discover_model_server(&c);
 	if (opts.session) {
-		if (client_open(&c, &err) != 0)
-			return cmd_error("%s", err.text);
 		if (client_find_session(&c, opts.session, id, why, sizeof why) != 0)
 			return cmd_error("%s", why);
 		opts.session = id;

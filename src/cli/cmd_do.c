@@ -8,6 +8,7 @@
 #include "cli/ask.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
+#include "cli/discover.h"
 #include "cli/term.h"
 
 /* What may be piped in: the daemon takes 10 MiB of JSON. */
@@ -84,6 +85,8 @@ int cmd_do(const struct cmd_line *line)
 		term_warn("--dangerous: everything the model asks for is done without asking");
 	if (client_open(&c, &err) != 0) {
 		rc = cmd_error("%s", err.text);
+	} else if (!discover_model_server(&c)) {
+		rc = EXIT_ERROR;
 	} else if (!opts.session &&
 		   ask_new_session(&c, cmd_value(line, "--model"), id, &err) != 0) {
 		rc = cmd_error("%s", err.text);

@@ -142,6 +142,8 @@ static void put_opta(struct buf *out)
 		      "of everything, instead of\n"
 		      ".Pa ~/.config/opta .\n.It Ev XDG_CONFIG_HOME\nHonoured when\n.Ev "
 		      "OPTA_HOME\nis not set.\n"
+		      ".It Ev OPTA_DISCOVER_PORTS\nWhere the first run looks for a model server on "
+		      "this machine,\nseparated by commas; empty: nowhere.\n"
 		      ".It Ev NO_COLOR\nNo colour.\n.El\n");
 	put_files(out);
 	buf_adds(out, ".Sh EXIT STATUS\n0 done, 1 error, 2 usage, 3 the daemon is stopped\n.Pq Cm "

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/err.h"
@@ -261,15 +262,37 @@ static void describe_owner(int port, char *out, size_t size)
 	pid_t pid;
 
 	if (os_port_owner(port, &pid, name, sizeof name))
-		snprintf(out, size, "%s, pid %d", name, (int)pid);
+		snprintf(out, size, "%s, pid %d%s", name, (int)pid,
+		    strcmp(name, "optad") == 0 ? ", another opta daemon" : "");
 	else
 		snprintf(out, size, "a process this user may not see");
+}
+
+/* Who holds each port of the range; neighbours of one process together. */
+static void put_owners(struct buf *out, int low, int high)
+{
+	char owner[128], next[128];
+
+	for (int port = low, first; port <= high; port++) {
+		first = port;
+		describe_owner(port, owner, sizeof owner);
+		for (; port < high; port++) {
+			describe_owner(port + 1, next, sizeof next);
+			if (strcmp(next, owner) != 0)
+				break;
+		}
+		buf_addf(out, "%s%d", first == low ? "" : "; ", first);
+		if (port > first)
+			buf_addf(out, "-%d", port);
+		buf_addf(out, " %s", owner);
+	}
 }
 
 static int listen_in_range(struct daemon *d, struct err *reterr)
 {
 	int64_t low, high;
 	char owner[128], first[300];
+	struct buf owners = {0};
 	int rc, wanted = (int)config_int(d->config, "daemon.port");
 
 	describe_owner(wanted, owner, sizeof owner);
@@ -285,10 +308,12 @@ static int listen_in_range(struct daemon *d, struct err *reterr)
 		if (rc != -EADDRINUSE)
 			return rc;
 	}
-	return err_set(reterr, -EADDRINUSE,
-	    "port already in use: %s, and so are all ports from %d to %d: free one, or set "
-	    "daemon.port",
-	    first, (int)low, (int)high);
+	put_owners(&owners, (int)low, (int)high);
+	rc = err_set(reterr, -EADDRINUSE,
+	    "port already in use: %s, and so are %s: free one, or set daemon.port", first,
+	    buf_cstr(&owners));
+	buf_finish(&owners);
+	return rc;
 }
 
 static int start_listening(struct daemon *d, struct err *reterr)

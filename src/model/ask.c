@@ -176,7 +176,7 @@ static void move(struct model_ask *a, enum ask_state to)
 static void on_preflight(void *data, const struct preflight_answer *answer)
 {
 	struct model_ask *a = data;
-	char message[512];
+	char message[700];
 
 	a->preflight = NULL;
 	switch (answer->result) {

@@ -16,7 +16,7 @@ struct model_server {
 	uv_loop_t *loop;
 	struct target targets[SERVER_MAX_HOSTS];
 	size_t count, at;	/* at: the host in use */
-	char bad_host[384];	/* why a host could not be parsed, "" */
+	char bad_host[512];	/* why a host could not be parsed, "" */
 	struct buf fingerprint; /* the settings as one text, to see a change */
 	struct buf headers;
 	char model[256];	 /* of the cached preflight */

@@ -326,7 +326,7 @@ static void say_unknown(struct call *c)
 static bool check(struct call *c)
 {
 	struct err err = {0};
-	char text[600];
+	char text[700];
 
 	if (!c->tool) {
 		say_unknown(c);

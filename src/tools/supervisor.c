@@ -145,7 +145,7 @@ static void die(int fd, const char *fmt, ...) __attribute__((noreturn, format(pr
 /* The tool cannot run: say why where its output goes. 126 is what a shell says of it. */
 static void die(int fd, const char *fmt, ...)
 {
-	char text[600];
+	char text[700];
 	va_list ap;
 	int n;
 
@@ -593,7 +593,7 @@ static void make_view(struct supervisor *s)
 {
 	const struct supervisor_opts *o = s->opts;
 	struct err err = {0};
-	char text[600];
+	char text[700];
 	int rc;
 
 	find_extra(s);

@@ -242,7 +242,9 @@ def test_9999_comes_first_then_the_range_and_a_full_range_is_explained():
     check(ran.code > 0, f"expected a start with all ports taken to fail, got {ran.code}")
     for word in ("9999", "10020"):
         check_in("what the failed start says", word, ran.errors + ran.text)
-    check_in("the process that holds 9999", str(homes[0].state()["pid"]), ran.errors + ran.text)
+    first, second = (h.state()["pid"] for h in homes)
+    check_in("who holds 9999", f"9999 is taken (optad, pid {first}, another opta daemon)", ran.errors + ran.text)
+    check_in("who holds the range", f"10000 optad, pid {second}, another opta daemon; 10001-10020 python3", ran.errors + ran.text)
     check_in("the log", "port already in use", home.log())
     taken[-1].close()
     home.opta("daemon", "start").expect(0)
