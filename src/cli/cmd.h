@@ -91,6 +91,7 @@ void cmd_put_synopsis(const struct cmd *c, struct buf *out);
 
 /* The functions of the table, each in cmd_<name>.c. */
 int cmd_chat(const struct cmd_line *line);
+int cmd_completions(const struct cmd_line *line);
 int cmd_config_get(const struct cmd_line *line);
 int cmd_config_list(const struct cmd_line *line);
 int cmd_config_set(const struct cmd_line *line);

@@ -160,6 +160,12 @@ const struct cmd cmds[] = {
     {"config unset", "KEY", 1, 1, "back to the default", NULL, NULL, NULL, cmd_config_unset},
     {"lmx demo", "[options]", 0, CMD_RAW, "a model server for trying out and for tests", NULL,
 	"`opta lmx demo --help` shows its options and its prompt language.", NULL, cmd_lmx_demo},
+    {"completions", "SHELL", 1, CMD_ANY,
+	"a script that completes opta's commands: bash, zsh or fish", NULL,
+	"It completes commands, options, settings, session ids and model names.",
+	"completions bash > ~/.local/share/bash-completion/completions/opta\n"
+	"completions fish > ~/.config/fish/completions/opta.fish",
+	cmd_completions},
     {"man", "PAGE", 1, 1, "a man page as roff: opta.1, opta-daemon.8, opta-config.5", NULL, NULL,
 	"man opta.1 | man -l -", cmd_man},
     {"help", "[COMMAND]", 0, 2, "this text, or a command's", NULL, NULL, NULL, cmd_help},

@@ -10,12 +10,12 @@ class Terminal:
 
     count = 0
 
-    def __init__(self, bench, *args, width=80, height=24, env=None):
-        """args: the words after `opta`, quoted for a shell."""
+    def __init__(self, bench, *args, width=80, height=24, env=None, command=None):
+        """args: the words after `opta`, quoted for a shell; or command: another program."""
         Terminal.count += 1
         self.socket = f"opta-test-{os.getpid()}-{Terminal.count}"
         self.env = {**bench.home.env, "TERM": "xterm-256color", "TMUX_TMPDIR": bench.home.root, **(env or {})}
-        command = " ".join([f"'{OPTA}'", *args]) + "; echo EXIT $?; trap '' INT; sleep 1000"
+        command = (command or " ".join([f"'{OPTA}'", *args])) + "; echo EXIT $?; trap '' INT; sleep 1000"
         self.tmux("-f", "/dev/null", "new-session", "-d", "-s", "t", "-x", str(width), "-y", str(height), "-c", bench.ws, command)
 
     def tmux(self, *args):
