@@ -36,6 +36,9 @@ enum {
 	SUPERVISOR_PIECE = 64 * 1024,
 };
 
+/* How the log begins to tell of a call that wanted more memory than it may have. */
+#define NO_MEMORY "heap out of memory"
+
 struct supervisor {
 	const struct supervisor_opts *opts;
 	struct buf input; /* the request's frame */
@@ -408,7 +411,7 @@ static void look_at_use(struct supervisor *s)
 		    LIMITS_PROCESSES);
 	else if (use.memory_bytes > (uint64_t)s->request.memory_mb * 1024 * 1024)
 		snprintf(s->limit, sizeof s->limit,
-		    "it used %llu MB of memory, more than the %d MB of daemon.toolMemoryMb",
+		    NO_MEMORY ": it used %llu MB, more than the %d MB of daemon.toolMemoryMb",
 		    (unsigned long long)(use.memory_bytes >> 20), s->request.memory_mb);
 }
 
@@ -518,6 +521,15 @@ static void answer_command(struct supervisor *s)
 	buf_finish(&text);
 }
 
+/* Our own code says so before it aborts (base/mem.h). */
+static bool had_no_memory(const struct supervisor *s)
+{
+	static const char words[] = "out of memory";
+
+	return WTERMSIG(s->status) == SIGABRT && s->result.len &&
+	       memmem(s->result.p, s->result.len, words, sizeof words - 1);
+}
+
 static void answer_function(struct supervisor *s)
 {
 	struct tool_answer a = {0};
@@ -533,6 +545,10 @@ static void answer_function(struct supervisor *s)
 		    (unsigned long long)s->request.timeout_ms);
 	else if (s->limit[0])
 		snprintf(crash, sizeof crash, "%s", s->limit);
+	else if (!s->tool && WIFSIGNALED(s->status) && had_no_memory(s))
+		snprintf(crash, sizeof crash,
+		    NO_MEMORY ": it wanted more than the %d MB of daemon.toolMemoryMb",
+		    s->request.memory_mb);
 	else if (!s->tool && WIFSIGNALED(s->status))
 		snprintf(crash, sizeof crash, "signal %d (%s)", WTERMSIG(s->status),
 		    strsignal(WTERMSIG(s->status)));

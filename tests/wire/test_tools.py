@@ -3,7 +3,7 @@ import os
 import subprocess
 import time
 
-from opta_test import check, check_equal, stop_event, wait_for
+from opta_test import SLOW, Skip, check, check_equal, stop_event, wait_for
 from processes import command_line, descendants
 from tools import Bench, call, holds, named, script
 
@@ -270,7 +270,18 @@ def test_a_memory_hog_is_one_failed_call():
     check_equal("ok", end["ok"], False)
     holds("many together", end["result"], "daemon.toolMemoryMb")
     check(time.monotonic() - begun < 40, "it took too long")
-    holds("the log", bench.home.log(), "ERROR tool worker crashed: it used")
+    holds("the log", bench.home.log(), "ERROR tool worker crashed: heap out of memory: it used")
+
+
+def test_a_tool_of_our_own_that_runs_out_of_memory_says_so():
+    if SLOW != 1:
+        raise Skip("sanitizers have memory of their own")
+    bench = Bench({"daemon.toolMemoryMb": 16})
+    bench.write("a", "x\n" * 4000000 + "y")
+    end = bench.tool("edit_file", allow=True, path="a", old="y", new="z")
+    holds("result", end["result"], "daemon.toolMemoryMb")
+    holds("the log", bench.home.log(), "ERROR tool worker crashed: heap out of memory: it wanted")
+    check_equal("the file", bench.read("a")[-1], "y")
 
 
 def test_cancel_ends_a_running_command_at_once():
