@@ -39,7 +39,10 @@ bool os_port_owner(int port, pid_t *ret_pid, char *ret_name, size_t size);
 /* Resident memory of this process in bytes; 0 when unknown. Reads a kernel file, never the disk. */
 uint64_t os_memory_bytes(void);
 
-/* Keep core dumps and ptrace of the same user away from our secrets. */
+/*
+ * Keep our memory, and so the token, out of core dumps. Not by PR_SET_DUMPABLE: that would hide
+ * from this user's own lsof who has the port, and who is this user may read state.json anyway.
+ */
 void os_forbid_dumps(void);
 
 #endif

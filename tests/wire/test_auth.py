@@ -1,10 +1,12 @@
 """Who may talk: token, Host, Origin, CORS, throttling."""
+import re
 import threading
 import time
 
 import socket
 
-from opta_test import Daemon, Gone, Home, Refused, SLOW, Sse, WebSocket, check, check_equal, check_in, http, raw, request_bytes
+from opta_test import (Daemon, Gone, Home, Refused, SLOW, Sse, WebSocket, check, check_equal, check_in, http, raw, request_bytes,
+                       slurp)
 
 WRONG = "opta_dk_" + "A" * 43
 ROUTES = [("GET", "/v3/metrics"), ("GET", "/metrics"), ("GET", "/v3/openapi.json"), ("GET", "/v3/sessions"), ("POST", "/v3/sessions"),
@@ -228,6 +230,13 @@ def test_a_request_written_by_hand_as_in_the_runbook_is_accepted():
     daemon = new_daemon()
     data = request_bytes("GET", "/v3/health", headers={"Host": f"127.0.0.1:{daemon.port}", "User-Agent": "curl/8", "Accept": "*/*"}, token=daemon.token)
     check_equal("status of the runbook's request", raw(daemon.port, data).status, 200)
+
+
+def test_a_core_dump_would_hold_no_token():
+    daemon = new_daemon()
+    limits = slurp(f"/proc/{daemon.pid}/limits").decode()
+    check(re.search(r"^Max core file size +0 +0 ", limits, re.M), f"expected no core file to be allowed, got {limits!r}")
+    check_equal("the memory a dump would hold", int(slurp(f"/proc/{daemon.pid}/coredump_filter"), 16), 0)
 
 
 def test_a_flood_of_strangers_does_not_lock_friends_out():
