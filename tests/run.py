@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Runs the wire and promise tests against a real `opta` (env OPTA_BIN, else build/opta beside tests/).
+"""Runs the wire, promise and seed tests against a real `opta` (env OPTA_BIN, else build/opta beside tests/).
 
     tests/run.py [-j N] [--list] [word…]     words: parts of file or test names; a test runs when one of them fits
 
@@ -159,7 +159,7 @@ def main():
     args = parser.parse_args()
     if args.worker:
         return worker(args.worker, args.words)
-    files = sorted(glob.glob(os.path.join(HERE, "wire", "test_*.py")) + glob.glob(os.path.join(HERE, "promises", "test_*.py")))
+    files = sorted(path for folder in ("wire", "promises", "seeds") for path in glob.glob(os.path.join(HERE, folder, "test_*.py")))
     if args.list:
         for path in files:
             for test in tests_in(path, args.words):

@@ -209,6 +209,16 @@ class Daemon:
         if wait:
             self.wait_ready(before)
 
+    @classmethod
+    def named_by(cls, home):
+        """The daemon that state.json names, which somebody else started. It can be asked, not be waited for."""
+        state = home.state()
+        check(state.get("token") and alive(state.get("pid", 0)), f"expected a running daemon, state.json says {state!r}")
+        daemon = cls.__new__(cls)
+        daemon.home, daemon.process = home, None
+        daemon.pid, daemon.port, daemon.token = state["pid"], state["port"], state["token"]
+        return daemon
+
     def wait_ready(self, before=None):
         wait_for(lambda: self.is_ready(before), 10, "the daemon to write state.json and to answer /v3/health")
 
