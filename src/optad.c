@@ -1,4 +1,5 @@
 /* The daemon's main, and its tool host's. Users type `opta daemon …`, which runs this. */
+#include "base/fault.h"
 #include "base/str.h"
 #include "daemon/daemon.h"
 #include "daemon/doctor.h"
@@ -14,6 +15,13 @@ int main(int argc, char **argv)
 		return host_run((int)fd);
 	if (argc >= 2 && strcmp(argv[1], "doctor") == 0)
 		return doctor_run(argc > 2 && strcmp(argv[2], "--fix") == 0);
+#ifdef OPTA_FAULTS
+	if (argc == 2 && strcmp(argv[1], "faults") == 0) {
+		for (const char *const *name = fault_names; *name; name++)
+			puts(*name);
+		return 0;
+	}
+#endif
 	if (argc < 2 || strcmp(argv[1], "run") != 0)
 		goto usage;
 	for (int i = 2; i < argc; i++) {

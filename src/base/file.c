@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/mem.h"
 
@@ -94,8 +95,10 @@ int file_replace(
 	if (rc == 0 && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
 		rc = -errno;
 	close(fd);
+	FAULT("state-written");
 	if (rc == 0 && renameat(dirfd, temp, dirfd, name) != 0)
 		rc = -errno;
+	FAULT("state-replaced");
 	if (rc == 0)
 		fsync(dirfd);
 	else

@@ -38,7 +38,10 @@ static void put_tokens(char *out, size_t size, const json_t *model)
 {
 	int64_t n = json_int(model, "contextTokens", 0);
 
-	snprintf(out, size, n ? "%" PRId64 : "", n);
+	if (n)
+		snprintf(out, size, "%" PRId64, n);
+	else
+		out[0] = '\0';
 }
 
 int cmd_models_list(const struct cmd_line *line)

@@ -1,6 +1,7 @@
 /* Locks and state.json. */
 #include "daemon/lifecycle.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,16 +18,46 @@
 #include "base/paths.h"
 #include "protocol/version.h"
 
-static pid_t read_owner(int fd)
+/* How long a lock is waited for whose owner is dead: a child of it that has not run its own program
+ * yet holds it still. */
+enum { LIFECYCLE_DEAD_OWNER_MS = 2000, LIFECYCLE_LOOK_MS = 2 };
+
+/* Who says to hold the lock, 0 unknown; *ret_alive: that very process lives. */
+static pid_t read_owner(int fd, bool *ret_alive)
 {
+	unsigned long long start = 0;
 	char text[64];
 	ssize_t n = pread(fd, text, sizeof text - 1, 0);
 	int pid = 0;
 
+	*ret_alive = true;
 	if (n <= 0)
 		return 0;
 	text[n] = '\0';
-	return sscanf(text, "%d", &pid) == 1 ? pid : 0;
+	if (sscanf(text, "%d %llu", &pid, &start) != 2)
+		return 0;
+	*ret_alive = os_process_start(pid) == start;
+	return pid;
+}
+
+/* flock(2), waiting only for what a dead owner left. 0, ERR_BUSY with the owner, or -errno. */
+static int lock_file(int fd, pid_t *ret_owner)
+{
+	uint64_t deadline = clock_mono_us() + LIFECYCLE_DEAD_OWNER_MS * 1000ULL;
+	struct timespec pause = {0, LIFECYCLE_LOOK_MS * 1000000L};
+	bool alive;
+
+	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK)
+			return -errno;
+		*ret_owner = read_owner(fd, &alive);
+		if (alive || clock_mono_us() > deadline)
+			return ERR_BUSY;
+		nanosleep(&pause, NULL);
+	}
+	return 0;
 }
 
 /* Lock the file and write who we are into it. The fd, or negative. */
@@ -38,15 +69,13 @@ static int take(const char *path, pid_t *ret_owner, struct err *reterr)
 	if (fd < 0)
 		return err_set(
 		    reterr, -errno, "cannot open the lock %s: %s", path, strerror(errno));
-	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-		rc = errno == EWOULDBLOCK ? ERR_BUSY : -errno;
-		if (rc == ERR_BUSY) {
-			*ret_owner = read_owner(fd);
+	rc = lock_file(fd, ret_owner);
+	if (rc != 0) {
+		if (rc == ERR_BUSY)
 			err_set(reterr, rc, "another opta daemon (pid %d) holds %s",
 			    (int)*ret_owner, path);
-		} else {
-			err_set(reterr, rc, "cannot lock %s: %s", path, strerror(errno));
-		}
+		else
+			err_set(reterr, rc, "cannot lock %s: %s", path, strerror(-rc));
 		close(fd);
 		return rc;
 	}
@@ -59,6 +88,19 @@ static int take(const char *path, pid_t *ret_owner, struct err *reterr)
 		return rc;
 	}
 	return fd;
+}
+
+/* What a daemon that was killed while it wrote state.json left: a token, if only of the dead. */
+static void remove_leftovers(const struct paths *paths)
+{
+	DIR *d = opendir(paths->daemon_dir);
+	struct dirent *e;
+
+	while (d && (e = readdir(d)))
+		if (strncmp(e->d_name, ".state.json.", 12) == 0)
+			unlinkat(dirfd(d), e->d_name, 0);
+	if (d)
+		closedir(d);
 }
 
 int lifecycle_lock(
@@ -86,6 +128,7 @@ int lifecycle_lock(
 		close(ret->sessions_fd);
 		return ret->daemon_fd;
 	}
+	remove_leftovers(paths);
 	return 0;
 }
 

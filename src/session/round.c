@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -75,6 +76,7 @@ static void end_call(struct call *c, const struct outcome *o)
 	struct buf payload = {0};
 
 	assert(c->state != CALL_DONE);
+	FAULT("tool-ended");
 	c->state = CALL_DONE;
 	buf_adds(&c->result, o->text);
 	payload_put_tool_end(&payload, r->opts.names->turn_id,
@@ -147,6 +149,7 @@ static void run(struct call *c)
 	c->state = CALL_RUNNING;
 	if (c->tool->run || c->tool->kind == TOOL_COMMAND) {
 		start_in_host(c, STEP_RUN, on_ran);
+		FAULT("tool-begun");
 		return;
 	}
 	/* bg_*: the process outlives the call. */

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "store/db.h"
 
@@ -24,9 +25,11 @@ static void run(struct checkpoint *c, int64_t bytes)
 {
 	bool hard = bytes >= CHECKPOINT_HARD;
 
+	FAULT("checkpoint");
 	/* First without anybody waiting, so that little is left for the moment that holds the
 	 * writer. */
 	sqlite3_wal_checkpoint_v2(c->db->h, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+	FAULT("checkpointed");
 	if (!hard)
 		return;
 	pthread_mutex_lock(c->writer_lock);

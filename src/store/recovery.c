@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
@@ -341,12 +342,15 @@ int recovery_run(struct db *db, const char *daemon_id, size_t *ret_turns, struct
 		rc = db_set_sync(db, true);
 		if (rc == 0)
 			rc = db_run(db, "BEGIN IMMEDIATE", "");
-		for (size_t i = 0; i < n && rc == 0; i++)
+		for (size_t i = 0; i < n && rc == 0; i++) {
 			rc = end_turn(db, &open[i], daemon_id);
+			FAULT("recovery-turn");
+		}
 		if (rc == 0)
 			rc = db_run(db, "COMMIT", "");
 		else
 			db_run(db, "ROLLBACK", "");
+		FAULT("recovered");
 	}
 	if (rc != 0)
 		err_set(reterr, rc, "cannot end the turns the last daemon left open: %s",

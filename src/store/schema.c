@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "base/err.h"
+#include "base/fault.h"
 #include "store/db.h"
 
 /* "opta" in the file's header: file(1) and we can tell it is ours. */
@@ -77,6 +78,7 @@ static int migrate_one(struct db *db, int from)
 		rc = exec(db, migrations[from]);
 	if (rc == 0)
 		rc = exec(db, version);
+	FAULT("migrated");
 	if (rc == 0)
 		rc = exec(db, "COMMIT");
 	if (rc != 0)

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/os.h"
 #include "base/worker.h"
@@ -77,15 +78,19 @@ static int commit_batch(struct store *s, struct list *batch)
 		rc = db_run(db, "BEGIN IMMEDIATE", "");
 	if (rc != 0)
 		return rc;
+	FAULT("batch-begun");
 	list_each (l, batch) {
 		struct store_job *job = list_entry(l, struct store_job, link);
 
 		rc = job->run(db, job);
 		if (rc != 0)
 			break;
+		FAULT("batch-job");
 	}
+	FAULT("batch-commit");
 	if (rc == 0)
 		rc = db_run(db, "COMMIT", "");
+	FAULT("batch-committed");
 	if (rc != 0 && !sqlite3_get_autocommit(db->h))
 		db_run(db, "ROLLBACK", "");
 	return rc;
@@ -195,6 +200,7 @@ static void take_finished(struct store *s)
 
 		list_remove(&job->link);
 		job->done(job, job->rc);
+		FAULT("batch-answered");
 	}
 }
 

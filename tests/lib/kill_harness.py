@@ -23,6 +23,8 @@ class Story:
         self.contents = {}              # idempotencyKey -> what was submitted with it
         self.turn_of_key = {}
         self.problems = []
+        self.tools = False              # do turns call tools too?
+        self.large = False              # are tokens so large that the write-ahead log is soon full?
         # the state machine over the log
         self.running = None
         self.queued, self.started, self.stopped = [], [], {}
@@ -160,7 +162,12 @@ def submit_http(daemon, story, number, rng, over):
             key = retry or f"{story.sid}-{number}-{count}"
             count += 1
             with story.lock:
-                content = story.contents.setdefault(key, f"demo:tokens={rng.randint(1, 40)} demo:delay={rng.randint(0, 4)}")
+                words = f"demo:tokens={rng.randint(1, 40)} demo:delay={rng.randint(0, 4)}"
+                if story.tools and rng.random() < 0.5:
+                    words = "demo:step=list_dir:{} demo:step=search_files:{\"pattern\":\"x\"} " + words
+                if story.large:
+                    words = "demo:size=20000 " + words
+                content = story.contents.setdefault(key, words)
                 if key not in story.turn_of_key:
                     story.open_keys.add(key)
             answer = daemon.post_turn(story.sid, content, idempotencyKey=key)

@@ -15,9 +15,9 @@ SESSIONS = 3
 ROUNDS_OF_A_SESSION = 40                # then new ones, so that creation is killed too and logs stay short
 
 
-def start(home, rng):
+def start(home, rng, chance=0.1):
     """Starts the daemon; now and then it is killed while it starts or recovers."""
-    while rng.random() < 0.1:
+    while rng.random() < chance:
         daemon = Daemon(home, wait=False)
         threading.Event().wait(rng.random() * 0.04)
         state = home.state()

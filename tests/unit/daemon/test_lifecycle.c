@@ -2,8 +2,10 @@
 #include "daemon/lifecycle.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -68,6 +70,30 @@ static void the_locks_name_us_and_the_directories_are_private(void **state)
 	assert_int_equal(mode_of(paths.daemon_dir) & 0777, 0700);
 	assert_int_equal(mode_of(paths.sessions_lock) & 0777, 0600);
 	assert_true(fcntl(locks.sessions_fd, F_GETFD) & FD_CLOEXEC);
+	unlock(&locks);
+}
+
+/* Its owner was killed while a child of it had not run its own program yet. */
+static void a_lock_a_dead_owner_left_to_a_child_is_waited_for(void **state)
+{
+	struct timespec moment = {0, 50 * 1000000L};
+	struct lifecycle_locks locks;
+	pid_t owner = fork();
+
+	if (owner == 0) {
+		locks = lock();
+		owner = getpid();
+		if (fork() == 0) {
+			while (getppid() == owner)
+				sched_yield();
+			nanosleep(&moment, NULL);
+			_exit(0);
+		}
+		_exit(0);
+	}
+	assert_int_equal(waitpid(owner, NULL, 0), owner);
+	locks = lock();
+	assert_int_equal(pid_in(paths.sessions_lock), getpid());
 	unlock(&locks);
 }
 
@@ -258,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    with_home(the_locks_name_us_and_the_directories_are_private),
+	    with_home(a_lock_a_dead_owner_left_to_a_child_is_waited_for),
 	    with_home(a_directory_open_to_others_is_closed_to_them),
 	    with_home(a_second_one_is_told_who_was_first),
 	    with_home(one_lock_without_the_other_is_given_back),

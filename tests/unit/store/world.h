@@ -53,14 +53,14 @@ static void world_close(void)
 	assert_int_equal(uv_loop_close(&loop), 0);
 }
 
-static int world_setup(void **state)
+__attribute__((unused)) static int world_setup(void **state)
 {
 	unit_make_dir(state);
 	world_open();
 	return 0;
 }
 
-static int world_teardown(void **state)
+__attribute__((unused)) static int world_teardown(void **state)
 {
 	if (store)
 		world_close();
