@@ -171,7 +171,7 @@ static void begin_block(struct renderer *r)
 		for (size_t i = 0; i < r->depth; i++)
 			mark |= r->levels[i].quote;
 		if (mark) {
-			bool kept[MARKDOWN_MAX_DEPTH];
+			bool kept[MARKDOWN_MAX_DEPTH] = {false};
 
 			for (size_t i = 0; i < r->depth; i++) {
 				kept[i] = r->levels[i].first;

@@ -17,7 +17,9 @@ bool term_is_terminal(int fd)
 {
 	static int known[3] = {-1, -1, -1};
 
-	if (fd < 0 || fd > 2)
+	if (fd < 0)
+		return false;
+	if (fd > 2)
 		return isatty(fd);
 	if (known[fd] < 0)
 		known[fd] = isatty(fd);

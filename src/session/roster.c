@@ -49,7 +49,7 @@ static void on_loaded(void *data, int rc, struct session_row *row)
 		s = map_get(&load->core->sessions, load->id);
 	if (s)
 		session_ref(s);
-	else if (error == API_OK)
+	else if (row && error == API_OK)
 		s = session_new(load->core, row);
 	while (w) {
 		struct waiter *next = w->next;

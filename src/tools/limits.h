@@ -14,6 +14,7 @@
 
 enum {
 	LIMITS_LOOK_MS = 25,
+	LIMITS_NICE = 5,	       /* nicer than the daemon; setpriority(2) */
 	LIMITS_PROCESSES = 512,	       /* and threads, of one call */
 	LIMITS_FILES = 4096,	       /* descriptors of one process */
 	LIMITS_FILE_MB = 4096,	       /* size of one file */
