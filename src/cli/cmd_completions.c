@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "cli/cmd.h"
 #include "cli/complete.h"
+#include "cli/term.h"
 
 static const char bash[] =
     "# opta for bash: eval \"$(opta completions bash)\" in ~/.bashrc\n"
@@ -51,7 +52,7 @@ static int list(const struct cmd_line *line)
 	struct buf out = {0};
 
 	complete_put(&out, line->words + 1, line->count - 1);
-	fwrite(out.p, 1, out.len, stdout);
+	term_write(&out);
 	buf_finish(&out);
 	return EXIT_DONE;
 }

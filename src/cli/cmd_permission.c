@@ -41,7 +41,7 @@ static void print_one(const json_t *request)
 
 int cmd_pending(const struct cmd_line *line)
 {
-	json_t *root, *list, *one;
+	json_t *root = NULL, *list, *one;
 	struct client c = {0};
 	int rc = read_pending(&c, &root);
 	size_t i;
@@ -127,7 +127,7 @@ static int answer(const struct cmd_line *line, bool allow)
 {
 	const json_t *request;
 	struct client c = {0};
-	json_t *root;
+	json_t *root = NULL;
 	int rc = read_pending(&c, &root);
 	size_t fitting;
 

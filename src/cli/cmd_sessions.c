@@ -151,7 +151,7 @@ int cmd_sessions_show(const struct cmd_line *line)
 	    json_cstr(session, "model", "")[0] ? "   " : "", json_int(session, "turnCount", 0),
 	    json_int(session, "turnCount", 0) == 1 ? "" : "s", made, updated);
 	transcript_put_messages(&out, &v, session, cmd_flag(line, "--compact"), 0);
-	fwrite(out.p, 1, out.len, stdout);
+	term_write(&out);
 	buf_finish(&out);
 	json_decref(session);
 	return EXIT_DONE;
@@ -172,7 +172,7 @@ static int write_out(const char *name, const struct buf *text)
 	int fd, rc;
 
 	if (!name) {
-		fwrite(text->p, 1, text->len, stdout);
+		term_write(text);
 		return EXIT_DONE;
 	}
 	fd = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -404,7 +404,7 @@ static void print_found(const json_t *results)
 		buf_addc(&out, '\n');
 		buf_finish(&head);
 	}
-	fwrite(out.p, 1, out.len, stdout);
+	term_write(&out);
 	buf_finish(&out);
 }
 

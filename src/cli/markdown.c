@@ -393,7 +393,7 @@ static void put_row(struct renderer *r, size_t row, const unsigned *widths)
 static void put_table(struct renderer *r)
 {
 	struct table *t = &r->table;
-	unsigned widths[MARKDOWN_MAX_COLUMNS];
+	unsigned widths[MARKDOWN_MAX_COLUMNS] = {0};
 
 	begin_block(r);
 	if (t->rows) {

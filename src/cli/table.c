@@ -108,6 +108,6 @@ void table_print(const struct table *t)
 
 	table_put(t, &out, term_is_terminal(STDOUT_FILENO) ? term_width(STDOUT_FILENO) : 0,
 	    term_color(STDOUT_FILENO));
-	fwrite(out.p, 1, out.len, stdout);
+	term_write(&out);
 	buf_finish(&out);
 }

@@ -111,6 +111,12 @@ void term_end_line(void)
 	fflush(stdout);
 }
 
+void term_write(const struct buf *out)
+{
+	if (out->len)
+		fwrite(out->p, 1, out->len, stdout);
+}
+
 void term_put_line(const char *p, size_t n)
 {
 	fwrite(p, 1, n, stdout);

@@ -32,6 +32,9 @@ void term_put_text(const char *p, size_t n);
 /* The answer ended: end its line if it did not. */
 void term_end_line(void);
 
+/* To standard output, as it is; an empty one is nothing. */
+void term_write(const struct buf *out);
+
 /* One line, as it is. */
 void term_put_line(const char *p, size_t n);
 

@@ -21,7 +21,7 @@ static size_t next_char(const char *p, size_t n, unsigned *ret_columns)
 {
 	unsigned char c = (unsigned char)p[0];
 	size_t len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
-	uint32_t code = c;
+	uint32_t code;
 	int width;
 
 	*ret_columns = 1;

@@ -54,7 +54,7 @@ void api_prometheus(struct call *call)
 		double value;
 	} rows[] = {
 	    {"opta_uptime_seconds", "gauge", "Seconds since the start",
-		(double)((clock_mono_us() - s->started_us) / 1000000)},
+		(double)(clock_mono_us() - s->started_us) / 1e6},
 	    {"opta_sessions", "gauge", "Stored sessions", (double)n.sessions},
 	    {"opta_turns_active", "gauge", "Turns that are running", (double)n.active_turns},
 	    {"opta_turns_queued", "gauge", "Turns that wait", (double)n.queued_turns},

@@ -69,6 +69,7 @@ static int take(const char *path, pid_t *ret_owner, struct err *reterr)
 	if (fd < 0)
 		return err_set(
 		    reterr, -errno, "cannot open the lock %s: %s", path, strerror(errno));
+	*ret_owner = 0;
 	rc = lock_file(fd, ret_owner);
 	if (rc != 0) {
 		if (rc == ERR_BUSY)

@@ -23,7 +23,7 @@ static void put_content(const json_t *message, struct buf *out)
 static int take_messages(const json_t *messages, struct demo_request *r, struct err *reterr)
 {
 	const json_t *message, *last_user = NULL;
-	const char *role = NULL;
+	const char *role = "";
 	struct buf content = {0};
 	uint64_t bytes = 0;
 	size_t i;

@@ -412,7 +412,7 @@ static struct process *find(const struct background *b, const char *id, const ch
 	list_each (l, &((struct background *)(uintptr_t)b)->processes) {
 		struct process *p = list_entry(l, struct process, link);
 
-		if (strcmp(p->id, id) == 0 &&
+		if (id && strcmp(p->id, id) == 0 &&
 		    (!session_id || strcmp(p->session_id, session_id) == 0))
 			return p;
 	}
@@ -527,6 +527,7 @@ static void put_text_of(struct process *p, uint64_t after, struct buf *out)
 	uint64_t last = after;
 	bool more = false;
 
+	/* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): the list is made with p */
 	list_each (l, &p->chunks) {
 		const struct chunk *c = list_entry(l, struct chunk, link);
 
@@ -551,7 +552,7 @@ bool background_tool(
 {
 	const char *id = json_cstr(args, "processId", NULL), *signal_name;
 	struct process *p = id ? find(b, id, s->row.id) : NULL;
-	bool killed;
+	bool killed = false;
 
 	if (strcmp(name, "bg_start") == 0)
 		return tool_start(b, s, args, out);

@@ -78,7 +78,7 @@ static size_t walk_back(const struct str *a, const struct str *b, int n, int m, 
 /* The steps for the part that differs, at the end of steps (n + m of them). Where they begin. */
 static size_t search(const struct str *a, const struct str *b, int n, int m, struct step *steps)
 {
-	size_t at = (size_t)(n + m), first = at;
+	size_t at = (size_t)n + (size_t)m, first = at;
 	int **trace = mem_zalloc(DIFF_MAX_EDITS + 1, sizeof *trace);
 	bool found = false;
 	int d;
@@ -87,7 +87,7 @@ static size_t search(const struct str *a, const struct str *b, int n, int m, str
 		const int *old = d ? trace[d - 1] + d - 1 : NULL;
 		int *v;
 
-		trace[d] = mem_zalloc((size_t)(2 * d + 1), sizeof *v);
+		trace[d] = mem_zalloc(2 * (size_t)d + 1, sizeof *v);
 		v = trace[d] + d;
 		for (int k = -d; k <= d && !found; k += 2) {
 			int x, y;

@@ -124,8 +124,11 @@ static void set_environment(const struct supervisor *s, const char *cwd)
 	    "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", NULL};
 	char *values[sizeof kept / sizeof kept[0]] = {NULL};
 
-	for (size_t i = 0; kept[i]; i++)
-		values[i] = getenv(kept[i]) ? strdup(getenv(kept[i])) : NULL;
+	for (size_t i = 0; kept[i]; i++) {
+		const char *value = getenv(kept[i]);
+
+		values[i] = value ? strdup(value) : NULL;
+	}
 	clearenv();
 	for (size_t i = 0; kept[i]; i++)
 		if (values[i])

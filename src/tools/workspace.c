@@ -46,8 +46,8 @@ bool workspace_plain(const char *root, const char *path, struct buf *ret)
 		rest = str_cut(rest, '/', &part);
 		take_part(&full, part);
 	}
-	inside =
-	    full.len >= n && memcmp(full.p, root, n) == 0 && (full.len == n || full.p[n] == '/');
+	inside = full.p && full.len >= n && memcmp(full.p, root, n) == 0 &&
+		 (full.len == n || full.p[n] == '/');
 	buf_clear(ret);
 	if (!inside)
 		buf_add(ret, full.len ? full.p : "/", full.len ? full.len : 1);
