@@ -21,20 +21,10 @@ enum { GAPS_MAX_TAIL = 1000000 }; /* lost events at a log's end that are believe
 
 static const char lost_payload[] = "{\"reason\":\"damaged\"}";
 
-static int64_t key_of(int64_t session, uint64_t seq)
-{
-	return session << STORE_SEQ_BITS | (int64_t)seq;
-}
-
-static uint64_t seq_of(int64_t id)
-{
-	return (uint64_t)id & (((uint64_t)1 << STORE_SEQ_BITS) - 1);
-}
-
 /* Is the row (id, last_seq, bytes) whole? deep: down to the JSON of each payload. */
 static bool row_is_whole(sqlite3_stmt *row, bool deep)
 {
-	uint64_t first = seq_of(sqlite3_column_int64(row, 0)),
+	uint64_t first = store_seq(sqlite3_column_int64(row, 0)),
 		 last = (uint64_t)sqlite3_column_int64(row, 1);
 	const char *p = sqlite3_column_blob(row, 2);
 	size_t n = (size_t)sqlite3_column_bytes(row, 2);
@@ -71,7 +61,7 @@ int gaps_check(struct db *db, struct err *reterr)
 		if (id >> STORE_SEQ_BITS != session)
 			next = 1;
 		session = id >> STORE_SEQ_BITS;
-		if (seq_of(id) != next || !row_is_whole(stmt, false)) {
+		if (store_seq(id) != next || !row_is_whole(stmt, false)) {
 			sqlite3_reset(stmt);
 			return err_set(reterr, ERR_CORRUPT,
 			    "the log of session number %" PRId64 " is not whole at event %" PRIu64,
@@ -84,12 +74,23 @@ int gaps_check(struct db *db, struct err *reterr)
 
 /* --- sessions whose row is lost --- */
 
-/* The id of the session as its own log has it, or one made up; owned. */
+static bool id_is_free(struct db *db, int64_t num, const char *id)
+{
+	sqlite3_stmt *stmt =
+	    db_query(db, "SELECT 1 FROM sessions WHERE id = ? AND num != ?", "ti", id, num);
+	bool taken = db_step(db, stmt) == 1;
+
+	sqlite3_reset(stmt);
+	return !taken;
+}
+
+/* The id of the session as its own log has it, or one made up when that cannot be read or is
+ * another session's; owned. */
 static char *find_id(struct db *db, int64_t num)
 {
 	sqlite3_stmt *stmt = db_query(db,
 	    "SELECT id, last_seq, bytes FROM segments WHERE id >= ? AND id < ? ORDER BY id", "ii",
-	    key_of(num, 0), key_of(num + 1, 0));
+	    store_key(num, 0), store_key(num + 1, 0));
 	char *id = NULL, made[32];
 
 	while (!id && db_step(db, stmt) == 1) {
@@ -104,10 +105,10 @@ static char *find_id(struct db *db, int64_t num)
 				 ? mem_strndup(e.session_id.p, e.session_id.n)
 				 : NULL;
 	}
-	if (id) {
-		sqlite3_reset(stmt);
+	sqlite3_reset(stmt);
+	if (id && id_is_free(db, num, id))
 		return id;
-	}
+	free(id);
 	snprintf(made, sizeof made, "recovered_%" PRId64, num);
 	return mem_strdup(made);
 }
@@ -119,7 +120,7 @@ static int64_t next_without_row(struct db *db, int64_t num)
 	    "SELECT min(n) FROM (SELECT id >> 36 AS n FROM segments WHERE id >= ?1 UNION"
 	    " SELECT id >> 36 FROM messages WHERE id >= ?1)"
 	    " WHERE n NOT IN (SELECT num FROM sessions)",
-	    "i", key_of(num + 1, 0));
+	    "i", store_key(num + 1, 0));
 	int64_t found = 0;
 
 	if (db_step(db, stmt) == 1) {
@@ -138,7 +139,7 @@ static int restore_sessions(struct db *db)
 		char *id = find_id(db, num);
 
 		rc = db_run(db,
-		    "INSERT OR IGNORE INTO sessions(num, id, model, title, metadata, created_ms,"
+		    "INSERT INTO sessions(num, id, model, title, metadata, created_ms,"
 		    " updated_ms, turn_count, message_count, tool_calls, writer_count, last_seq,"
 		    " last_turn_seq) VALUES(?1, ?2, '', 'recovered', '{}', ?3, ?3, (SELECT count(*)"
 		    " FROM turns WHERE session = ?1), 0, 0, 0, 0, 0)",
@@ -177,7 +178,7 @@ static int put_lost(struct filling *f, uint64_t first, uint64_t last)
 			continue;
 		rc = db_run(f->db,
 		    "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)", "iib",
-		    key_of(f->session, begin), (int64_t)seq, (const void *)frames.p, frames.len);
+		    store_key(f->session, begin), (int64_t)seq, (const void *)frames.p, frames.len);
 		buf_clear(&frames);
 		begin = seq + 1;
 	}
@@ -191,7 +192,7 @@ static int look_at(
 {
 	sqlite3_stmt *stmt = db_query(f->db,
 	    "SELECT id, last_seq, bytes FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
-	    "ii", key_of(f->session, seq), key_of(f->session + 1, 0));
+	    "ii", store_key(f->session, seq), store_key(f->session + 1, 0));
 	int rc = db_step(f->db, stmt);
 
 	if (rc == 1) {
@@ -215,12 +216,12 @@ static int fill_session(struct filling *f, uint64_t known_last)
 		if (!whole) {
 			rc = db_run(f->db, "DELETE FROM segments WHERE id = ?", "i", id);
 		} else {
-			if (seq_of(id) > next)
-				rc = put_lost(f, next, seq_of(id) - 1);
+			if (store_seq(id) > next)
+				rc = put_lost(f, next, store_seq(id) - 1);
 			/* What claims the same numbers again. */
 			if (rc == 0)
 				rc = db_run(f->db, "DELETE FROM segments WHERE id > ? AND id <= ?",
-				    "ii", id, key_of(f->session, last));
+				    "ii", id, store_key(f->session, last));
 			next = last + 1;
 		}
 		if (rc != 0)
@@ -263,8 +264,8 @@ int gaps_fill(struct db *db, const char *daemon_id, uint64_t *ret_lost)
 		if (!request_id_ok(str_of(id))) {
 			free(id);
 			f.session_id = id = find_id(db, f.session);
-			rc = db_run(db, "UPDATE OR IGNORE sessions SET id = ? WHERE num = ?", "ti",
-			    id, f.session);
+			rc = db_run(
+			    db, "UPDATE sessions SET id = ? WHERE num = ?", "ti", id, f.session);
 		}
 		if (rc == 0)
 			rc = fill_session(&f, last);

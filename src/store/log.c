@@ -35,11 +35,6 @@ struct log_write {
 /* Bytes in all tails; loop thread. */
 static size_t all_tails;
 
-static int64_t key_of(int64_t session, uint64_t seq)
-{
-	return session << STORE_SEQ_BITS | (int64_t)seq;
-}
-
 static void drop_oldest(struct log *l, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
@@ -71,7 +66,7 @@ static int run_write(struct db *db, struct store_job *job)
 	struct segment *s = w->segment;
 
 	return db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
-	    "iib", key_of(w->log->opts.session, s->first_seq), (int64_t)s->last_seq,
+	    "iib", store_key(w->log->opts.session, s->first_seq), (int64_t)s->last_seq,
 	    (const void *)s->bytes, s->len);
 }
 
@@ -240,8 +235,7 @@ struct log_read {
 /* Add one row to the frames gathered so far. False when it does not fit what came before. */
 static bool gather(struct buf *frames, sqlite3_stmt *row, uint64_t *first, uint64_t *last)
 {
-	uint64_t seq =
-	    (uint64_t)sqlite3_column_int64(row, 0) & (((uint64_t)1 << STORE_SEQ_BITS) - 1);
+	uint64_t seq = store_seq(sqlite3_column_int64(row, 0));
 	uint64_t row_last = (uint64_t)sqlite3_column_int64(row, 1);
 	size_t n = (size_t)sqlite3_column_bytes(row, 2);
 
@@ -267,7 +261,8 @@ static int run_read(struct db *db, struct store_job *job)
 	    "SELECT id, last_seq, bytes FROM segments WHERE id >= coalesce("
 	    "(SELECT max(id) FROM segments WHERE id <= ?1 AND id >= ?2), ?1) AND id <= ?3 ORDER BY "
 	    "id",
-	    "iii", key_of(r->session, r->seq), key_of(r->session, 0), key_of(r->session, r->until));
+	    "iii", store_key(r->session, r->seq), store_key(r->session, 0),
+	    store_key(r->session, r->until));
 	while ((rc = db_step(db, stmt)) == 1) {
 		if (!gather(&frames, stmt, &first, &last)) {
 			rc = ERR_CORRUPT;

@@ -139,7 +139,7 @@ static void take_event(struct found *f, const struct open_turn *t, const struct 
 /* Read the turn's events back. 0 or a code. */
 static int read_turn(struct db *db, const struct open_turn *t, struct found *f)
 {
-	int64_t base = t->session << STORE_SEQ_BITS, end = (t->session + 1) << STORE_SEQ_BITS;
+	int64_t base = store_key(t->session, 0), end = store_key(t->session + 1, 0);
 	sqlite3_stmt *stmt = db_query(db,
 	    "SELECT bytes FROM segments WHERE id >= coalesce((SELECT max(id) FROM segments"
 	    " WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3 ORDER BY id",
@@ -166,7 +166,7 @@ static int64_t last_seq_of(struct db *db, int64_t session)
 {
 	sqlite3_stmt *stmt = db_query(db,
 	    "SELECT last_seq FROM segments WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1", "ii",
-	    session << STORE_SEQ_BITS, (session + 1) << STORE_SEQ_BITS);
+	    store_key(session, 0), store_key(session + 1, 0));
 	int64_t seq = 0;
 
 	if (db_step(db, stmt) == 1) {
@@ -191,7 +191,7 @@ static int add_event(struct db *db, const struct open_turn *t, const char *daemo
 				       .payload = payload->p,
 				       .payload_len = payload->len});
 	rc = db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
-	    "iib", t->session << STORE_SEQ_BITS | seq, seq, (const void *)frame.p, frame.len);
+	    "iib", store_key(t->session, (uint64_t)seq), seq, (const void *)frame.p, frame.len);
 	buf_finish(&frame);
 	return rc;
 }
@@ -269,7 +269,7 @@ static int save_messages(struct db *db, const struct open_turn *t, struct found 
 		rc = db_run(db,
 		    "INSERT INTO messages(id, body) VALUES(coalesce((SELECT max(id) FROM messages"
 		    " WHERE id >= ?1 AND id < ?2), ?1) + 1, ?3)",
-		    "iit", t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS,
+		    "iit", store_key(t->session, 0), store_key(t->session + 1, 0),
 		    buf_cstr(&f->messages[i]));
 	return rc;
 }
@@ -292,7 +292,7 @@ static int end_turn(struct db *db, const struct open_turn *t, const char *daemon
 	if (rc == 0)
 		rc = db_run(db, "UPDATE turns SET state = 0 WHERE num = ?", "i", t->num);
 	stmt = db_query(db, "SELECT count(*) FROM messages WHERE id >= ? AND id < ?", "ii",
-	    t->session << STORE_SEQ_BITS, (t->session + 1) << STORE_SEQ_BITS);
+	    store_key(t->session, 0), store_key(t->session + 1, 0));
 	messages = db_step(db, stmt) == 1 ? sqlite3_column_int64(stmt, 0) : 0;
 	sqlite3_reset(stmt);
 	if (rc == 0)

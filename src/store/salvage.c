@@ -51,16 +51,20 @@ int salvage_check(const char *path, struct err *reterr)
 static const struct {
 	const char *name, *columns;
 	int count;
+	bool keyed; /* by its rowid: the rows behind damage can be reached */
 } tables[] = {
     {"sessions",
 	"num, id, model, title, metadata, created_ms, updated_ms, turn_count, message_count, "
 	"tool_calls,"
 	" writer_count, last_seq, last_turn_seq",
-	13},
-    {"segments", "id, last_seq, encoding, bytes", 4},
-    {"turns", "num, session, id, state, writer, client, mode, idempotency_key, queued_seq", 9},
-    {"messages", "id, body", 2},
-    {"permissions", "num, session, id, turn, tool, created_ms, open, decision, decided_by", 9},
+	13, true},
+    {"segments", "id, last_seq, encoding, bytes", 4, true},
+    {"turns", "num, session, id, state, writer, client, mode, idempotency_key, queued_seq", 9,
+	true},
+    {"messages", "id, body", 2, true},
+    {"permissions", "num, session, id, turn, tool, created_ms, open, decision, decided_by", 9,
+	true},
+    {"rules", "session, tool, match, decision", 4, false},
 };
 
 /* Copy the rows whose key is above *last. 0 at the end; a code when a row could not be read. */
@@ -71,8 +75,9 @@ static int copy_from(
 	sqlite3_stmt *in = NULL, *out = NULL;
 	int rc;
 
-	buf_addf(&select, "SELECT %s FROM %s WHERE rowid > %" PRId64 " ORDER BY rowid",
-	    tables[table].columns, tables[table].name, *last);
+	buf_addf(&select, "SELECT %s FROM %s", tables[table].columns, tables[table].name);
+	if (tables[table].keyed)
+		buf_addf(&select, " WHERE rowid > %" PRId64 " ORDER BY rowid", *last);
 	buf_addf(&insert, "INSERT OR IGNORE INTO %s(%s) VALUES(?", tables[table].name,
 	    tables[table].columns);
 	for (int i = 1; i < tables[table].count; i++)
@@ -114,9 +119,14 @@ static int64_t last_key(sqlite3 *db, const char *table)
 
 static void copy_table(sqlite3 *from, sqlite3 *to, size_t table, struct salvage_report *r)
 {
-	int64_t last = INT64_MIN, end = last_key(from, tables[table].name), jump = 1;
+	int64_t last = INT64_MIN, end, jump = 1;
 	uint64_t rows = r->rows;
 
+	if (!tables[table].keyed) {
+		r->gaps += copy_from(from, to, table, &last, r) != 0;
+		return;
+	}
+	end = last_key(from, tables[table].name);
 	for (int gaps = 0; gaps < SALVAGE_MAX_GAPS; gaps++) {
 		if (copy_from(from, to, table, &last, r) == 0)
 			return;
@@ -144,6 +154,7 @@ static int mend(struct db *db, struct salvage_report *r)
 		return rc;
 	db_run(db, "DELETE FROM turns WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM permissions WHERE session NOT IN (SELECT num FROM sessions)", "");
+	db_run(db, "DELETE FROM rules WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db,
 	    "UPDATE sessions SET message_count = (SELECT count(*) FROM messages WHERE id >> 36 = "
 	    "sessions.num)",

@@ -99,7 +99,7 @@ void store_session_put(
 static int run_delete(struct db *db, struct store_job *job)
 {
 	int64_t num = list_entry(job, struct row_write, job)->row.num;
-	int64_t first = num << STORE_SEQ_BITS, end = (num + 1) << STORE_SEQ_BITS;
+	int64_t first = store_key(num, 0), end = store_key(num + 1, 0);
 	int rc = db_run(db, "DELETE FROM segments WHERE id >= ? AND id < ?", "ii", first, end);
 
 	if (rc == 0)
@@ -174,7 +174,7 @@ static int run_message_add(struct db *db, struct store_job *job)
 	struct row_write *w = list_entry(job, struct row_write, job);
 
 	return db_run(db, "INSERT INTO messages(id, body) VALUES(?,?)", "it",
-	    w->row.num << STORE_SEQ_BITS | (int64_t)w->seq, buf_cstr(&w->body));
+	    store_key(w->row.num, w->seq), buf_cstr(&w->body));
 }
 
 void store_message_add(struct store *s, int64_t session, uint64_t n, const char *body, size_t len)
@@ -285,7 +285,7 @@ static int run_load(struct db *db, struct store_job *job)
 	/* The row is a summary; what the log holds is the truth. */
 	stmt = db_query(db,
 	    "SELECT last_seq FROM segments WHERE id >= ? AND id < ? ORDER BY id DESC LIMIT 1", "ii",
-	    r->row.num << STORE_SEQ_BITS, (r->row.num + 1) << STORE_SEQ_BITS);
+	    store_key(r->row.num, 0), store_key(r->row.num + 1, 0));
 	rc = db_step(db, stmt);
 	if (rc == 1) {
 		r->row.last_seq = (uint64_t)sqlite3_column_int64(stmt, 0);
@@ -440,9 +440,9 @@ void store_turn_find(struct store *s, int64_t session, const char *key, const ch
 static int run_messages(struct db *db, struct store_job *job)
 {
 	struct row_read *r = list_entry(job, struct row_read, job);
-	sqlite3_stmt *stmt = db_query(db,
-	    "SELECT body FROM messages WHERE id >= ? AND id < ? ORDER BY id", "ii",
-	    r->session << STORE_SEQ_BITS | (int64_t)r->from, (r->session + 1) << STORE_SEQ_BITS);
+	sqlite3_stmt *stmt =
+	    db_query(db, "SELECT body FROM messages WHERE id >= ? AND id < ? ORDER BY id", "ii",
+		store_key(r->session, r->from), store_key(r->session + 1, 0));
 	int rc;
 
 	while ((rc = db_step(db, stmt)) == 1) {

@@ -29,6 +29,16 @@ struct uv_loop_s;
 /* Sessions are numbered; a segment's or message's key is number << STORE_SEQ_BITS | seq. */
 enum { STORE_SEQ_BITS = 36 };
 
+static inline int64_t store_key(int64_t session, uint64_t seq)
+{
+	return session << STORE_SEQ_BITS | (int64_t)seq;
+}
+
+static inline uint64_t store_seq(int64_t key)
+{
+	return (uint64_t)key & (((uint64_t)1 << STORE_SEQ_BITS) - 1);
+}
+
 struct store_job {
 	struct list link; /* the store's from submission to done */
 	/* On a store thread, within a transaction. 0 or a negative code; a code fails the whole

@@ -113,7 +113,9 @@ def test_a_damaged_event_ends_the_answer_and_is_mended():
     daemon.run_turn(sid, "hello")
     last = daemon.events(sid)[-1]["seq"]
     daemon.stop()
-    with sqlite3.connect(os.path.join(home.dir, "sessions", "opta.db")) as db:
+    path = os.path.join(home.dir, "sessions", "opta.db")
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO rules VALUES(1, 'write_file', '*', 'allow'), (7, 'write_file', '*', 'allow')")
         db.execute("UPDATE segments SET bytes = substr(bytes, 1, length(bytes) - 1) WHERE id = (SELECT max(id) FROM segments)")
     db.close()
     daemon = Daemon(home)
@@ -134,6 +136,10 @@ def test_a_damaged_event_ends_the_answer_and_is_mended():
     events = daemon.events(sid)
     check_equal("the numbers", [e["seq"] for e in events], list(range(1, last + 1)))
     check_equal("the last", events[-1]["event"], "session.lost")
+    with sqlite3.connect(path) as db:
+        rules = db.execute("SELECT session, tool, match, decision FROM rules").fetchall()
+    db.close()
+    check_equal("the remembered decisions of sessions that are", rules, [(1, "write_file", "*", "allow")])
 
 
 def test_fix_leaves_the_database_of_a_running_daemon_alone():

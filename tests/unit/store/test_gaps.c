@@ -1,6 +1,7 @@
 /* store/gaps: what a damaged log lacks is found, and filled. */
 #include "store/gaps.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 
 #include "base/buf.h"
@@ -49,8 +50,7 @@ static void put_segment(int64_t session, uint64_t first, uint64_t last)
 						.payload_len = 12});
 	assert_int_equal(
 	    db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)", "iib",
-		session << STORE_SEQ_BITS | (int64_t)first, (int64_t)last, (const void *)frames.p,
-		frames.len),
+		store_key(session, first), (int64_t)last, (const void *)frames.p, frames.len),
 	    0);
 	buf_finish(&frames);
 }
@@ -87,6 +87,14 @@ static void fill(uint64_t expected)
 	assert_int_equal(count_lost(), expected);
 	if (gaps_check(db, &err) != 0)
 		fail_msg("%s", err.text);
+}
+
+static void gaps_fill_ok(void)
+{
+	uint64_t lost;
+
+	assert_int_equal(gaps_fill(db, "doctor_x", &lost), 0);
+	assert_int_equal(lost, 0);
 }
 
 static void whole_logs_are_left_alone(void **state)
@@ -143,7 +151,7 @@ static void a_session_without_a_row_gets_one_again(void **state)
 {
 	put_segment(7, 1, 4);
 	put_segment(7, 6, 6);
-	db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", INT64_C(9) << STORE_SEQ_BITS | 1);
+	db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(9, 1));
 	fill(1);
 	assert_int_equal(
 	    db_number(db, "SELECT count(*) FROM sessions WHERE num = 7 AND id = 'a-session'", 0),
@@ -151,6 +159,35 @@ static void a_session_without_a_row_gets_one_again(void **state)
 	assert_int_equal(
 	    db_number(db, "SELECT count(*) FROM sessions WHERE num = 9 AND id = 'recovered_9'", 0),
 	    1);
+}
+
+/* The number of a session without a row would be the next new session's, and its events with it. */
+static void an_id_that_is_anothers_is_not_taken(void **state)
+{
+	put_session(1, "a-session", 2);
+	put_segment(1, 1, 2);
+	put_segment(2, 1, 3);
+	put_session(3, "x y", 1);
+	put_segment(3, 1, 1);
+	gaps_fill_ok();
+	assert_int_equal(
+	    db_number(db, "SELECT count(*) FROM sessions WHERE num = 1 AND id = 'a-session'", 0),
+	    1);
+	assert_int_equal(
+	    db_number(db, "SELECT last_seq FROM sessions WHERE num = 2 AND id = 'recovered_2'", 0),
+	    3);
+	assert_int_equal(
+	    db_number(db, "SELECT count(*) FROM sessions WHERE num = 3 AND id = 'recovered_3'", 0),
+	    1);
+}
+
+static void a_made_up_id_that_is_anothers_is_said(void **state)
+{
+	uint64_t lost;
+
+	put_session(1, "recovered_2", 0);
+	db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(2, 1));
+	assert_int_equal(gaps_fill(db, "doctor_x", &lost), -EEXIST);
 }
 
 static void a_last_number_nobody_could_reach_is_not_believed(void **state)
@@ -181,6 +218,8 @@ int main(void)
 	    with_db(a_segment_that_is_not_whole_goes),
 	    with_db(what_claims_the_same_numbers_goes),
 	    with_db(a_session_without_a_row_gets_one_again),
+	    with_db(an_id_that_is_anothers_is_not_taken),
+	    with_db(a_made_up_id_that_is_anothers_is_said),
 	    with_db(a_last_number_nobody_could_reach_is_not_believed),
 	    with_db(an_id_that_is_none_is_replaced),
 	};
