@@ -12,9 +12,11 @@
 
 struct checkpoint {
 	pthread_t thread;
-	pthread_mutex_t lock; /* guards wanted and stop */
+	pthread_mutex_t lock; /* guards wanted, running and stop */
 	pthread_cond_t wake;
-	int64_t wanted; /* bytes of log at the last note, 0: nothing to do */
+	pthread_cond_t idle; /* running became false */
+	int64_t wanted;	     /* bytes of log at the last note, 0: nothing to do */
+	bool running;
 	bool stop;
 	int64_t noted;		      /* the writer thread's: size at its last wake-up call */
 	struct db *db;		      /* the thread's */
@@ -52,9 +54,12 @@ static void *checkpoint_thread(void *data)
 			continue;
 		}
 		c->wanted = 0;
+		c->running = true;
 		pthread_mutex_unlock(&c->lock);
 		run(c, bytes);
 		pthread_mutex_lock(&c->lock);
+		c->running = false;
+		pthread_cond_signal(&c->idle);
 	}
 	pthread_mutex_unlock(&c->lock);
 	return NULL;
@@ -70,8 +75,10 @@ int checkpoint_new(
 		free(c);
 		return rc;
 	}
+	sqlite3_busy_timeout(c->db->h, CHECKPOINT_BUSY_MS);
 	pthread_mutex_init(&c->lock, NULL);
 	pthread_cond_init(&c->wake, NULL);
+	pthread_cond_init(&c->idle, NULL);
 	c->writer_lock = writer_lock;
 	rc = -pthread_create(&c->thread, NULL, checkpoint_thread, c);
 	if (rc != 0) {
@@ -88,12 +95,23 @@ void checkpoint_note(struct checkpoint *c, int64_t wal_bytes)
 	/* The log began anew. */
 	if (wal_bytes < c->noted)
 		c->noted = 0;
-	if (wal_bytes - c->noted < CHECKPOINT_SOFT)
+	if (wal_bytes - c->noted < CHECKPOINT_SOFT && wal_bytes < CHECKPOINT_LIMIT)
 		return;
 	c->noted = wal_bytes;
 	pthread_mutex_lock(&c->lock);
 	c->wanted = wal_bytes;
 	pthread_cond_signal(&c->wake);
+	pthread_mutex_unlock(&c->lock);
+}
+
+void checkpoint_wait(struct checkpoint *c)
+{
+	if (c->noted < CHECKPOINT_LIMIT)
+		return;
+	/* Once around is enough: when a reader kept it from succeeding, writing goes on. */
+	pthread_mutex_lock(&c->lock);
+	while (c->wanted || c->running)
+		pthread_cond_wait(&c->idle, &c->lock);
 	pthread_mutex_unlock(&c->lock);
 }
 
@@ -109,5 +127,6 @@ void checkpoint_free(struct checkpoint *c)
 	db_close(c->db);
 	pthread_mutex_destroy(&c->lock);
 	pthread_cond_destroy(&c->wake);
+	pthread_cond_destroy(&c->idle);
 	free(c);
 }

@@ -109,6 +109,7 @@ static void *writer_thread(void *data)
 		if (s->batch_state != BATCH_WITH_WRITER)
 			break;
 		pthread_mutex_unlock(&s->lock);
+		checkpoint_wait(s->checkpoint);
 		pthread_mutex_lock(&s->commit_lock);
 		rc = commit_batch(s, &s->batch);
 		pthread_mutex_unlock(&s->commit_lock);

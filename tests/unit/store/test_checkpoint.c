@@ -88,6 +88,50 @@ static void with_it_the_log_begins_anew(void **state)
 	db_close(db);
 }
 
+static void a_writer_that_waits_never_outruns_it(void **state)
+{
+	struct db *db = open_db();
+	struct checkpoint *c;
+	struct err err;
+
+	assert_int_equal(checkpoint_new(unit_path("x.db"), &writer_lock, &c, &err), 0);
+	for (int i = 0; i < 150; i++) {
+		checkpoint_wait(c);
+		write_some(db, c);
+	}
+	/* The file keeps the greatest size it ever had. */
+	assert_in_range(wal_size(), CHECKPOINT_SOFT, CHECKPOINT_LIMIT + 2 * 1000 * 1000);
+	checkpoint_free(c);
+	db_close(db);
+}
+
+/* A reader's old view keeps the log from beginning anew: no reason to stop. */
+static void a_writer_does_not_wait_for_readers(void **state)
+{
+	struct db *db = open_db(), *reader;
+	sqlite3_stmt *view;
+	struct checkpoint *c;
+	uint64_t begun;
+	struct err err;
+
+	assert_int_equal(checkpoint_new(unit_path("x.db"), &writer_lock, &c, &err), 0);
+	write_some(db, c);
+	assert_int_equal(db_open(unit_path("x.db"), true, &reader, &err), 0);
+	view = db_query(reader, "SELECT rowid FROM t UNION ALL SELECT 0", "");
+	assert_int_equal(db_step(reader, view), 1);
+	begun = clock_mono_us();
+	for (int i = 0; i < 30; i++) {
+		checkpoint_wait(c);
+		write_some(db, c);
+	}
+	assert_true(wal_size() > 2 * CHECKPOINT_LIMIT);
+	assert_in_range(clock_mono_us() - begun, 0, 5 * 1000 * 1000);
+	sqlite3_reset(view);
+	db_close(reader);
+	checkpoint_free(c);
+	db_close(db);
+}
+
 static void it_ends_while_it_is_wanted(void **state)
 {
 	struct db *db = open_db();
@@ -120,6 +164,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    with_dir(without_it_the_log_grows),
 	    with_dir(with_it_the_log_begins_anew),
+	    with_dir(a_writer_that_waits_never_outruns_it),
+	    with_dir(a_writer_does_not_wait_for_readers),
 	    with_dir(it_ends_while_it_is_wanted),
 	    with_dir(what_cannot_be_opened_is_an_error),
 	};
