@@ -60,6 +60,28 @@ void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE])
 	put_digits(ret_iso + 20, 3, (int)(ms - second * 1000));
 }
 
+static int digits_at(const char *p, int width)
+{
+	int value = 0;
+
+	for (int i = 0; i < width; i++)
+		value = value * 10 + (p[i] - '0');
+	return value;
+}
+
+int64_t clock_from_iso(const char *iso)
+{
+	/* The day of a year that begins in March, so that leap days come last. */
+	int64_t month = digits_at(iso + 5, 2), year = digits_at(iso, 4) - (month <= 2);
+	int64_t day = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + digits_at(iso + 8, 2) - 1;
+	/* Centuries are counted from 400 years before the first, so that none is negative. */
+	int64_t years = year + 400;
+	int64_t days = years * 365 + years / 4 - years / 100 + years / 400 + day - 865565;
+
+	return ((days * 24 + digits_at(iso + 11, 2)) * 60 + digits_at(iso + 14, 2)) * 60000 +
+	       digits_at(iso + 17, 2) * 1000 + digits_at(iso + 20, 3);
+}
+
 void clock_local_hms(int *ret_h, int *ret_m, int *ret_s)
 {
 	time_t now = time(NULL);

@@ -19,6 +19,10 @@ int64_t clock_wall_ms(void);
  * a time outside the years 0000 to 9999 is shown as the first or last of them. */
 void clock_iso(int64_t ms, char ret_iso[CLOCK_ISO_SIZE]);
 
+/* The wall time, in ms, that the CLOCK_ISO_SIZE - 1 bytes at iso stand for, as clock_iso writes
+ * them. Bytes that are no such time give some time: write it again to find out. */
+int64_t clock_from_iso(const char *iso);
+
 /* Local hour, minute and second of now, for the log. */
 void clock_local_hms(int *ret_h, int *ret_m, int *ret_s);
 

@@ -126,7 +126,7 @@ static bool until_quote(struct str *at, struct str *ret)
 
 bool envelope_view(struct str json, struct envelope_view *ret)
 {
-	struct str at = json, name, skipped, digits;
+	struct str at = json, name, time, digits;
 
 	if (!expect(&at, "{\"v\":\"" OPTA_ENVELOPE_VERSION "\",\"event\":\"") ||
 	    !until_quote(&at, &name) || !expect(&at, "\",\"daemonId\":\"") ||
@@ -135,8 +135,10 @@ bool envelope_view(struct str json, struct envelope_view *ret)
 		return false;
 	at = str_cut(at, ',', &digits);
 	if (!str_parse_u64(digits, UINT64_MAX, &ret->seq) || !expect(&at, "\"ts\":\"") ||
-	    !until_quote(&at, &skipped) || !expect(&at, "\",\"payload\":") || at.n < 3)
+	    !until_quote(&at, &time) || time.n != CLOCK_ISO_SIZE - 1 ||
+	    !expect(&at, "\",\"payload\":") || at.n < 3)
 		return false;
+	ret->ts_ms = clock_from_iso(time.p);
 	ret->kind = event_of(name);
 	ret->payload = (struct str){at.p, at.n - 1};
 	return ret->kind != EVENT_KINDS;

@@ -37,12 +37,13 @@ size_t envelope_frame(const char *p, size_t n, struct str *ret_json);
 
 /*
  * Read what the daemon itself needs back from an envelope it wrote: kind, seq,
- * daemon id, session id and payload text. False when json is no such envelope.
+ * daemon id, session id, time and payload text. False when json is no such envelope.
  */
 struct envelope_view {
 	enum event_kind kind;
 	uint64_t seq;
 	struct str daemon_id, session_id;
+	int64_t ts_ms;
 	struct str payload; /* JSON text, borrowed */
 };
 bool envelope_view(struct str json, struct envelope_view *ret);

@@ -9,6 +9,8 @@ static void iso_is(int64_t ms, const char *want)
 
 	clock_iso(ms, iso);
 	assert_string_equal(iso, want);
+	if (ms >= -62167219200000 && ms <= 253402300799999)
+		assert_int_equal(clock_from_iso(iso), ms);
 }
 
 static void a_time_is_written_to_the_millisecond(void **state)
@@ -27,6 +29,17 @@ static void leap_days_and_year_ends_are_where_they_belong(void **state)
 	iso_is(1709251199000, "2024-02-29T23:59:59.000Z");
 	iso_is(4107542400000, "2100-03-01T00:00:00.000Z");
 	iso_is(1767225599999, "2025-12-31T23:59:59.999Z");
+}
+
+static void every_day_is_read_back_as_it_was_written(void **state)
+{
+	for (int64_t ms = -62167219200000; ms <= 253402300799999; ms += 86400000 - 7) {
+		char iso[CLOCK_ISO_SIZE];
+
+		clock_iso(ms, iso);
+		if (clock_from_iso(iso) != ms)
+			fail_msg("%s", iso);
+	}
 }
 
 static void a_time_before_1970_is_a_time(void **state)
@@ -68,6 +81,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_time_is_written_to_the_millisecond),
 	    cmocka_unit_test(leap_days_and_year_ends_are_where_they_belong),
+	    cmocka_unit_test(every_day_is_read_back_as_it_was_written),
 	    cmocka_unit_test(a_time_before_1970_is_a_time),
 	    cmocka_unit_test(a_year_of_five_digits_is_shown_as_the_last_of_four),
 	    cmocka_unit_test(the_monotonic_clock_never_goes_back),
