@@ -24,6 +24,7 @@ const char *const fault_names[] = {
     "batch-commit",    /* all did; COMMIT is next */
     "batch-committed", /* committed; nobody knows yet */
     "batch-answered",  /* one of its callbacks ran */
+    "packing",	       /* rows are deleted, what takes their place is not inserted */
     "checkpoint",      /* the log is about to be written back */
     "checkpointed",    /* it was */
     "tool-begun",      /* a tool was asked to run */

@@ -8,6 +8,7 @@
 #include "session/core.h"
 #include "session/session.h"
 #include "session/turn.h"
+#include "store/log.h"
 
 struct stop {
 	struct session *session; /* owned reference */
@@ -43,6 +44,7 @@ static void finish(struct stop *stop)
 		turn_free(stop->turns[i]);
 	}
 	s->stops--;
+	log_pack(s->log);
 	if (stop->done)
 		stop->done(stop->data, 0);
 	uv_close((uv_handle_t *)&stop->timer, on_closed);

@@ -12,6 +12,7 @@ struct entry {
 struct cache {
 	struct entry entries[CACHE_SEGMENTS];
 	unsigned count;
+	size_t bytes; /* of all segments */
 };
 
 struct cache *cache_new(void)
@@ -25,17 +26,19 @@ static struct entry take(struct cache *c, unsigned i)
 	struct entry e = c->entries[i];
 
 	c->count--;
+	c->bytes -= e.segment->len;
 	memmove(c->entries + i, c->entries + i + 1, (c->count - i) * sizeof e);
 	return e;
 }
 
 static void put_first(struct cache *c, struct entry e)
 {
-	if (c->count == CACHE_SEGMENTS)
-		segment_unref(take(c, CACHE_SEGMENTS - 1).segment);
+	while (c->count == CACHE_SEGMENTS || (c->count && c->bytes + e.segment->len > CACHE_BYTES))
+		segment_unref(take(c, c->count - 1).segment);
 	memmove(c->entries + 1, c->entries, c->count * sizeof e);
 	c->entries[0] = e;
 	c->count++;
+	c->bytes += e.segment->len;
 }
 
 void cache_free(struct cache *c)

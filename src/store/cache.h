@@ -11,8 +11,11 @@
 struct cache;
 struct segment;
 
-/* At most so many, none larger than CACHE_MAX_SEGMENT: about 2 MiB. */
-enum { CACHE_SEGMENTS = 32, CACHE_MAX_SEGMENT = 256 * 1024 };
+enum {
+	CACHE_SEGMENTS = 32,		/* at most so many */
+	CACHE_BYTES = 2 * 1024 * 1024,	/* and so many bytes of them */
+	CACHE_MAX_SEGMENT = 256 * 1024, /* none larger than this */
+};
 
 struct cache *cache_new(void);
 void cache_free(struct cache *c);

@@ -65,8 +65,11 @@ static int setup(struct db *db, bool readonly)
 		return sqlite3_exec(db->h, "PRAGMA query_only=1;", NULL, NULL, NULL) == SQLITE_OK
 			   ? 0
 			   : -1;
-	return sqlite3_exec(db->h, "PRAGMA journal_mode=WAL;", NULL, NULL, NULL) == SQLITE_OK ? 0
-											      : -1;
+	/* Free pages can be given back (store/packer.h): said before the file is made, or never. */
+	return sqlite3_exec(db->h, "PRAGMA auto_vacuum=INCREMENTAL;PRAGMA journal_mode=WAL;", NULL,
+		   NULL, NULL) == SQLITE_OK
+		   ? 0
+		   : -1;
 }
 
 int db_open(const char *path, bool readonly, struct db **ret, struct err *reterr)

@@ -14,35 +14,33 @@
 #include "protocol/requests.h"
 #include "store/db.h"
 #include "store/log.h"
-#include "store/segment.h"
+#include "store/segment_row.h"
 #include "store/store.h"
 
 enum { GAPS_MAX_TAIL = 1000000 }; /* lost events at a log's end that are believed */
 
 static const char lost_payload[] = "{\"reason\":\"damaged\"}";
 
-/* Is the row (id, last_seq, bytes) whole? deep: down to the JSON of each payload. */
-static bool row_is_whole(sqlite3_stmt *row, bool deep)
+/* Read the row stmt stands on. Is it whole, down to the JSON of each event? */
+static bool read_whole(sqlite3_stmt *stmt, struct segment_row *row)
 {
-	uint64_t first = store_seq(sqlite3_column_int64(row, 0)),
-		 last = (uint64_t)sqlite3_column_int64(row, 1);
-	const char *p = sqlite3_column_blob(row, 2);
-	size_t n = (size_t)sqlite3_column_bytes(row, 2);
+	struct str at;
 
-	if (!segment_is_whole(first, last, p, n))
+	if (!segment_row_read(stmt, row))
 		return false;
-	for (uint64_t seq = first; deep && seq <= last; seq++) {
+	at = row->frames;
+	for (uint64_t seq = row->first_seq; seq <= row->last_seq; seq++) {
 		struct envelope_view e;
 		struct str json;
 		json_t *parsed;
-		size_t frame = envelope_frame(p, n, &json);
+		size_t frame = envelope_frame(at.p, at.n, &json);
 
 		if (!envelope_view(json, &e) || e.seq != seq ||
 		    json_parse(json.p, json.n, &parsed, NULL) != 0)
 			return false;
 		json_decref(parsed);
-		p += frame;
-		n -= frame;
+		at.p += frame;
+		at.n -= frame;
 	}
 	return true;
 }
@@ -50,25 +48,28 @@ static bool row_is_whole(sqlite3_stmt *row, bool deep)
 int gaps_check(struct db *db, struct err *reterr)
 {
 	sqlite3_stmt *stmt =
-	    db_query(db, "SELECT id, last_seq, bytes FROM segments ORDER BY id", "");
+	    db_query(db, "SELECT " SEGMENT_COLUMNS " FROM segments ORDER BY id", "");
+	struct segment_row row = {0};
 	int64_t session = -1;
 	uint64_t next = 1;
 	int rc;
 
 	while ((rc = db_step(db, stmt)) == 1) {
-		int64_t id = sqlite3_column_int64(stmt, 0);
+		bool whole = segment_row_read(stmt, &row);
 
-		if (id >> STORE_SEQ_BITS != session)
+		if (row.id >> STORE_SEQ_BITS != session)
 			next = 1;
-		session = id >> STORE_SEQ_BITS;
-		if (store_seq(id) != next || !row_is_whole(stmt, false)) {
+		session = row.id >> STORE_SEQ_BITS;
+		if (row.first_seq != next || !whole) {
 			sqlite3_reset(stmt);
+			segment_row_finish(&row);
 			return err_set(reterr, ERR_CORRUPT,
 			    "the log of session number %" PRId64 " is not whole at event %" PRIu64,
 			    session, next);
 		}
-		next = (uint64_t)sqlite3_column_int64(stmt, 1) + 1;
+		next = row.last_seq + 1;
 	}
+	segment_row_finish(&row);
 	return rc == 0 ? 0 : err_set(reterr, rc, "%.200s", sqlite3_errmsg(db->h));
 }
 
@@ -89,23 +90,23 @@ static bool id_is_free(struct db *db, int64_t num, const char *id)
 static char *find_id(struct db *db, int64_t num)
 {
 	sqlite3_stmt *stmt = db_query(db,
-	    "SELECT id, last_seq, bytes FROM segments WHERE id >= ? AND id < ? ORDER BY id", "ii",
+	    "SELECT " SEGMENT_COLUMNS " FROM segments WHERE id >= ? AND id < ? ORDER BY id", "ii",
 	    store_key(num, 0), store_key(num + 1, 0));
+	struct segment_row row = {0};
 	char *id = NULL, made[32];
 
 	while (!id && db_step(db, stmt) == 1) {
 		struct envelope_view e;
 		struct str json;
 
-		if (row_is_whole(stmt, true) &&
-		    envelope_frame(sqlite3_column_blob(stmt, 2),
-			(size_t)sqlite3_column_bytes(stmt, 2), &json) &&
+		if (read_whole(stmt, &row) && envelope_frame(row.frames.p, row.frames.n, &json) &&
 		    envelope_view(json, &e))
 			id = request_id_ok(e.session_id)
 				 ? mem_strndup(e.session_id.p, e.session_id.n)
 				 : NULL;
 	}
 	sqlite3_reset(stmt);
+	segment_row_finish(&row);
 	if (id && id_is_free(db, num, id))
 		return id;
 	free(id);
@@ -176,9 +177,7 @@ static int put_lost(struct filling *f, uint64_t first, uint64_t last)
 		f->lost++;
 		if (seq < last && frames.len < LOG_SEGMENT_BYTES)
 			continue;
-		rc = db_run(f->db,
-		    "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)", "iib",
-		    store_key(f->session, begin), (int64_t)seq, (const void *)frames.p, frames.len);
+		rc = segment_row_put(f->db, f->session, begin, seq, frames.p, frames.len);
 		buf_clear(&frames);
 		begin = seq + 1;
 	}
@@ -191,16 +190,18 @@ static int look_at(
     struct filling *f, uint64_t seq, int64_t *ret_id, uint64_t *ret_last, bool *ret_whole)
 {
 	sqlite3_stmt *stmt = db_query(f->db,
-	    "SELECT id, last_seq, bytes FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
+	    "SELECT " SEGMENT_COLUMNS " FROM segments WHERE id >= ? AND id < ? ORDER BY id LIMIT 1",
 	    "ii", store_key(f->session, seq), store_key(f->session + 1, 0));
+	struct segment_row row = {0};
 	int rc = db_step(f->db, stmt);
 
 	if (rc == 1) {
-		*ret_id = sqlite3_column_int64(stmt, 0);
-		*ret_last = (uint64_t)sqlite3_column_int64(stmt, 1);
-		*ret_whole = row_is_whole(stmt, true);
+		*ret_whole = read_whole(stmt, &row);
+		*ret_id = row.id;
+		*ret_last = row.last_seq;
 		sqlite3_reset(stmt);
 	}
+	segment_row_finish(&row);
 	return rc;
 }
 

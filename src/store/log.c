@@ -11,7 +11,9 @@
 #include "protocol/envelope.h"
 #include "store/cache.h"
 #include "store/db.h"
+#include "store/packer.h"
 #include "store/segment.h"
+#include "store/segment_row.h"
 #include "store/store.h"
 
 struct log {
@@ -20,6 +22,7 @@ struct log {
 	struct buf open;     /* frames appended since the last seal */
 	uint64_t open_first; /* seq of its first frame */
 	uint64_t last, durable;
+	uint64_t packed;       /* up to it packing was asked for */
 	size_t unwritten;      /* bytes in open and in segments with the writer */
 	struct segment **tail; /* owned references, oldest first; the undurable ones last */
 	size_t tail_len, tail_cap, tail_bytes;
@@ -65,9 +68,8 @@ static int run_write(struct db *db, struct store_job *job)
 	struct log_write *w = list_entry(job, struct log_write, job);
 	struct segment *s = w->segment;
 
-	return db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
-	    "iib", store_key(w->log->opts.session, s->first_seq), (int64_t)s->last_seq,
-	    (const void *)s->bytes, s->len);
+	return segment_row_put(
+	    db, w->log->opts.session, s->first_seq, s->last_seq, s->bytes, s->len);
 }
 
 /* The writer could not keep events: forget all after the last durable one. */
@@ -146,6 +148,7 @@ struct log *log_new(const struct log_opts *opts)
 
 	l->opts = *opts;
 	l->last = l->durable = opts->last_seq;
+	l->packed = l->last > LOG_PACK_BACK ? l->last - LOG_PACK_BACK : 0;
 	list_init(&l->sealer.link);
 	l->sealer.seal = on_seal;
 	return l;
@@ -199,6 +202,12 @@ size_t log_unwritten(const struct log *l)
 	return l->unwritten;
 }
 
+void log_pack(struct log *l)
+{
+	packer_want(store_packer(l->opts.store), l->opts.session, l->packed + 1, l->durable);
+	l->packed = l->durable;
+}
+
 struct segment *log_tail(const struct log *l, uint64_t seq)
 {
 	size_t low = 0, high = l->tail_len;
@@ -232,25 +241,10 @@ struct log_read {
 	void *data;
 };
 
-/* Add one row to the frames gathered so far. False when it does not fit what came before. */
-static bool gather(struct buf *frames, sqlite3_stmt *row, uint64_t *first, uint64_t *last)
-{
-	uint64_t seq = store_seq(sqlite3_column_int64(row, 0));
-	uint64_t row_last = (uint64_t)sqlite3_column_int64(row, 1);
-	size_t n = (size_t)sqlite3_column_bytes(row, 2);
-
-	if (row_last < seq || n == 0 || (*last && seq != *last + 1))
-		return false;
-	if (!*last)
-		*first = seq;
-	*last = row_last;
-	buf_add(frames, sqlite3_column_blob(row, 2), n);
-	return true;
-}
-
 static int run_read(struct db *db, struct store_job *job)
 {
 	struct log_read *r = list_entry(job, struct log_read, job);
+	struct segment_row row = {0};
 	uint64_t first = 0, last = 0;
 	struct buf frames = {0};
 	sqlite3_stmt *stmt;
@@ -258,29 +252,33 @@ static int run_read(struct db *db, struct store_job *job)
 
 	/* The row that holds seq is the last one that begins at or before it. */
 	stmt = db_query(db,
-	    "SELECT id, last_seq, bytes FROM segments WHERE id >= coalesce("
+	    "SELECT " SEGMENT_COLUMNS " FROM segments WHERE id >= coalesce("
 	    "(SELECT max(id) FROM segments WHERE id <= ?1 AND id >= ?2), ?1) AND id <= ?3 ORDER BY "
 	    "id",
 	    "iii", store_key(r->session, r->seq), store_key(r->session, 0),
 	    store_key(r->session, r->until));
 	while ((rc = db_step(db, stmt)) == 1) {
-		if (!gather(&frames, stmt, &first, &last)) {
+		if (!segment_row_read(stmt, &row) || (last && row.first_seq != last + 1)) {
 			rc = ERR_CORRUPT;
 			sqlite3_reset(stmt);
 			break;
 		}
+		if (!last)
+			first = row.first_seq;
+		last = row.last_seq;
+		buf_add(&frames, row.frames.p, row.frames.n);
 		if (frames.len >= LOG_SEGMENT_BYTES) {
 			sqlite3_reset(stmt);
 			rc = 0;
 			break;
 		}
 	}
-	if (rc == 0 && (!last || r->seq < first || r->seq > last ||
-			   !segment_is_whole(first, last, frames.p, frames.len)))
+	if (rc == 0 && (!last || r->seq < first || r->seq > last))
 		rc = ERR_CORRUPT;
 	if (rc == 0)
 		r->segment = segment_new(first, last, frames.p, frames.len);
 	buf_finish(&frames);
+	segment_row_finish(&row);
 	return rc;
 }
 

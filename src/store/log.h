@@ -26,6 +26,8 @@ enum {
 	LOG_TAIL_BYTES = 256 * 1024,
 	/* Memory of all tails together: past it each keeps only what is not yet durable. */
 	LOG_TAILS_BYTES = 2 * 1024 * 1024,
+	/* What the last daemon left unpacked is packed with the first turn, so many events back. */
+	LOG_PACK_BACK = 1000000,
 	/* More than this not yet durable: the producer (the model's stream) is paused. */
 	LOG_PAUSE_BYTES = 1024 * 1024,
 };
@@ -58,6 +60,9 @@ uint64_t log_durable(const struct log *l);
 
 /* Bytes appended and not yet durable. */
 size_t log_unwritten(const struct log *l);
+
+/* The turns whose events are durable have ended: pack them, in the background. */
+void log_pack(struct log *l);
 
 /* The segment in memory that holds seq (durable), borrowed; NULL: use log_read. */
 struct segment *log_tail(const struct log *l, uint64_t seq);

@@ -14,6 +14,7 @@
 #include "protocol/message.h"
 #include "protocol/payload.h"
 #include "store/db.h"
+#include "store/segment_row.h"
 #include "store/store.h"
 
 struct open_turn {
@@ -141,24 +142,28 @@ static int read_turn(struct db *db, const struct open_turn *t, struct found *f)
 {
 	int64_t base = store_key(t->session, 0), end = store_key(t->session + 1, 0);
 	sqlite3_stmt *stmt = db_query(db,
-	    "SELECT bytes FROM segments WHERE id >= coalesce((SELECT max(id) FROM segments"
-	    " WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3 ORDER BY id",
+	    "SELECT " SEGMENT_COLUMNS " FROM segments WHERE id >= coalesce("
+	    "(SELECT max(id) FROM segments WHERE id <= ?1 AND id >= ?2), ?1) AND id < ?3"
+	    " ORDER BY id",
 	    "iii", base | (int64_t)t->queued_seq, base, end);
+	struct segment_row row = {0};
 	int rc;
 
 	while ((rc = db_step(db, stmt)) == 1) {
-		const char *p = sqlite3_column_blob(stmt, 0);
-		size_t n = (size_t)sqlite3_column_bytes(stmt, 0), frame;
 		struct envelope_view e;
-		struct str json;
+		struct str at, json;
+		size_t frame;
 
-		while (n && (frame = envelope_frame(p, n, &json))) {
+		segment_row_read(stmt, &row);
+		at = row.frames;
+		while (at.n && (frame = envelope_frame(at.p, at.n, &json))) {
 			if (envelope_view(json, &e) && e.seq >= t->queued_seq)
 				take_event(f, t, &e);
-			p += frame;
-			n -= frame;
+			at.p += frame;
+			at.n -= frame;
 		}
 	}
+	segment_row_finish(&row);
 	return rc;
 }
 
@@ -190,8 +195,7 @@ static int add_event(struct db *db, const struct open_turn *t, const char *daemo
 				       .ts_ms = clock_wall_ms(),
 				       .payload = payload->p,
 				       .payload_len = payload->len});
-	rc = db_run(db, "INSERT INTO segments(id, last_seq, encoding, bytes) VALUES(?,?,0,?)",
-	    "iib", store_key(t->session, (uint64_t)seq), seq, (const void *)frame.p, frame.len);
+	rc = segment_row_put(db, t->session, (uint64_t)seq, (uint64_t)seq, frame.p, frame.len);
 	buf_finish(&frame);
 	return rc;
 }

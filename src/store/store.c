@@ -20,6 +20,7 @@
 #include "store/cache.h"
 #include "store/checkpoint.h"
 #include "store/db.h"
+#include "store/packer.h"
 #include "store/recovery.h"
 #include "store/schema.h"
 
@@ -39,6 +40,7 @@ struct store {
 	uv_async_t async;	/* the writer finished a batch */
 	uv_prepare_t prepare;	/* before the loop sleeps: hand over what came up */
 	struct cache *cache;	/* owned */
+	struct packer *packer;	/* owned */
 	struct list first;	/* jobs of the next batch: events */
 	struct list pending;	/* and what comes after them: rows */
 	struct list unanswered; /* reads asked for after store_close */
@@ -288,6 +290,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	uv_unref((uv_handle_t *)&s->prepare);
 	uv_unref((uv_handle_t *)&s->async);
 	s->reader = worker_new(loop);
+	s->packer = packer_new(s);
 	*ret = s;
 	return 0;
 }
@@ -312,6 +315,7 @@ void store_close(struct store *s)
 	if (!s)
 		return;
 	s->closing = true;
+	packer_stop(s->packer);
 	worker_stop(s->reader);
 	/* Each round may submit more (a stop event's rows); stop when a round brought nothing. */
 	for (;;) {
@@ -329,6 +333,7 @@ void store_close(struct store *s)
 	pthread_cond_signal(&s->wake);
 	pthread_mutex_unlock(&s->lock);
 	pthread_join(s->writer, NULL);
+	packer_free(s->packer);
 	checkpoint_free(s->checkpoint);
 	db_close(s->read_db);
 	db_close(s->write_db);
@@ -383,6 +388,11 @@ void store_read(struct store *s, struct store_job *job)
 struct cache *store_cache(struct store *s)
 {
 	return s->cache;
+}
+
+struct packer *store_packer(struct store *s)
+{
+	return s->packer;
 }
 
 void store_want_seal(struct store *s, struct store_sealer *sealer)

@@ -23,6 +23,7 @@
 struct cache;
 struct db;
 struct err;
+struct packer;
 struct store;
 struct uv_loop_s;
 
@@ -82,6 +83,9 @@ void store_write_first(struct store *s, struct store_job *job);
 
 /* Segments read before; borrowed for the store's life. */
 struct cache *store_cache(struct store *s);
+
+/* Packs what is of ended turns; borrowed for the store's life. */
+struct packer *store_packer(struct store *s);
 
 /* Something is to be written at the end of this turn of the loop: sealer is called then, to submit
  * it. */

@@ -17,7 +17,7 @@ from opta_test import OPTA, SLOW, Daemon, Demo, Home, Skip, alive, check, check_
 ROUNDS = int(os.environ.get("OPTA_FAULTS", "2"))
 # Passed at each start, or so often under load that the count is drawn from a wider range.
 AT_START = {"state-written", "state-replaced", "migrated", "recovery-turn", "recovered"}
-MANY = {"batch-begun": 40, "batch-job": 120, "batch-commit": 40, "batch-committed": 40, "batch-answered": 120, "tool-begun": 3, "tool-ended": 3}
+MANY = {"batch-begun": 40, "batch-job": 120, "batch-commit": 40, "batch-committed": 40, "batch-answered": 120, "packing": 3, "tool-begun": 3, "tool-ended": 3}
 
 
 def names():
@@ -135,7 +135,7 @@ def test_every_place_is_tried():
 
 
 for place in ("state-written", "state-replaced", "migrated", "recovery-turn", "recovered", "batch-begun", "batch-job", "batch-commit",
-              "batch-committed", "batch-answered", "checkpoint", "checkpointed", "tool-begun", "tool-ended"):
+              "batch-committed", "batch-answered", "packing", "checkpoint", "checkpointed", "tool-begun", "tool-ended"):
     made = make(place)
     globals()[made.__name__] = made
 del made

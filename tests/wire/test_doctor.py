@@ -7,11 +7,20 @@ import sqlite3
 from http_client import Gone
 from opta_test import Daemon, Demo, Home, check, check_equal, check_in, http, send, slurp, stack, wait_dead, wait_for
 
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"      # RFC 8878, section 3.1.1: how packed events begin
 LINE = re.compile(r"Checking (\w+)\.{3} +[●✗] (.*)")
 
 
 def lines_of(text):
     return dict(m.groups() for m in map(LINE.fullmatch, text.splitlines()) if m)
+
+
+def encodings(path):
+    """How the segments are stored: 0 plain, 1 packed."""
+    with sqlite3.connect(path) as db:
+        found = [row[0] for row in db.execute("SELECT DISTINCT encoding FROM segments ORDER BY encoding")]
+    db.close()
+    return found
 
 
 def test_a_healthy_daemon_is_five_lines_and_exit_0():
@@ -78,13 +87,14 @@ def test_fix_makes_files_private_again():
 def test_fix_saves_what_a_damaged_database_holds():
     home, demo, daemon = stack()
     sid = daemon.create()["id"]
-    for i in range(40):
-        daemon.run_turn(sid, f"turn number {i}")
+    for i in range(12):
+        daemon.run_turn(sid, f"demo:tokens=500 turn number {i}")
+    path = os.path.join(home.dir, "sessions", "opta.db")
+    wait_for(lambda: encodings(path) == [1], 10, "all turns to be packed")
     whole = len(daemon.session(sid)["messages"])
     daemon.stop()
-    path = os.path.join(home.dir, "sessions", "opta.db")
     whole_file = slurp(path)
-    events = [at for at in range(0, len(whole_file), 4096) if b'"event":"turn.token"' in whole_file[at:at + 4096]]
+    events = [at for at in range(0, len(whole_file), 4096) if ZSTD_MAGIC in whole_file[at:at + 4096]]
     check(len(events) > 4, f"expected a database with some pages of events, got {len(events)}")
     with open(path, "r+b") as file:
         file.seek(events[len(events) // 2])

@@ -74,6 +74,26 @@ static void one_too_large_is_not_kept(void **state)
 	free(bytes);
 }
 
+static void large_ones_are_fewer(void **state)
+{
+	char *bytes = mem_zalloc(1, CACHE_MAX_SEGMENT);
+	struct cache *c = cache_new();
+	unsigned kept = 0;
+
+	for (uint64_t i = 1; i <= CACHE_SEGMENTS; i++) {
+		struct segment *s = segment_new(i, i, bytes, CACHE_MAX_SEGMENT);
+
+		cache_put(c, 1, s);
+		segment_unref(s);
+	}
+	for (uint64_t i = 1; i <= CACHE_SEGMENTS; i++)
+		kept += cache_find(c, 1, i) != NULL;
+	assert_int_equal(kept, CACHE_BYTES / CACHE_MAX_SEGMENT);
+	assert_non_null(cache_find(c, 1, CACHE_SEGMENTS));
+	cache_free(c);
+	free(bytes);
+}
+
 static void a_deleted_session_is_forgotten_and_no_other(void **state)
 {
 	struct cache *c = cache_new();
@@ -95,6 +115,7 @@ int main(void)
 	    cmocka_unit_test(what_was_not_used_longest_goes_first),
 	    cmocka_unit_test(a_segment_somebody_holds_outlives_the_cache),
 	    cmocka_unit_test(one_too_large_is_not_kept),
+	    cmocka_unit_test(large_ones_are_fewer),
 	    cmocka_unit_test(a_deleted_session_is_forgotten_and_no_other),
 	};
 
