@@ -22,19 +22,21 @@ static void finish(struct asked *a)
 	free(a);
 }
 
-static void on_models(void *data, const struct buf *json, const struct err *why)
+static void on_models(void *data, const char *host, const struct buf *list, const struct err *why)
 {
 	struct asked *a = data;
 	struct buf out = {0};
 
-	if (!json) {
+	if (!host) {
 		call_fail(a->call, API_LMX_UNREACHABLE, why->text, NULL);
 		finish(a);
 		return;
 	}
-	/* The same object with one more field. */
-	buf_add(&out, json->p, json->len - 1);
-	buf_adds(&out, ",\"default\":");
+	buf_adds(&out, "{\"host\":");
+	json_put_cstr(&out, host);
+	buf_adds(&out, ",\"models\":[");
+	buf_add(&out, list->p, list->len);
+	buf_adds(&out, "],\"default\":");
 	json_put_cstr(&out, config_text(a->call->server->config, "model.default"));
 	buf_addc(&out, '}');
 	call_reply(a->call, 200, out.p, out.len);

@@ -26,9 +26,6 @@ static const struct dialect {
 };
 enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
 
-static const char *const paths[DIALECTS] = {
-    "/v1/models", "/admin/models", "/api/ps", "/api/v0/models"};
-
 struct model {
 	char *id; /* owned */
 	enum { LOADED_UNKNOWN, LOADED_NO, LOADED_YES } loaded;
@@ -156,25 +153,21 @@ static bool on_answer(void *data, size_t i, const char *p, size_t n)
 {
 	struct models_call *call = data;
 
-	models_take(call->found, paths[i], p, n);
+	models_take(call->found, dialects[i].path, p, n);
 	return true;
 }
 
 static void on_probed(void *data)
 {
 	struct models_call *call = data;
-	struct buf json = {0};
+	struct buf list = {0};
 	char host[300];
 
 	call->probe = NULL;
 	model_server_name(call->server, host, sizeof host);
-	buf_adds(&json, "{\"host\":");
-	json_put_cstr(&json, host);
-	buf_adds(&json, ",\"models\":[");
-	models_put(call->found, &json);
-	buf_adds(&json, "]}");
-	call->on_done(call->data, &json, NULL);
-	buf_finish(&json);
+	models_put(call->found, &list);
+	call->on_done(call->data, host, &list, NULL);
+	buf_finish(&list);
 	models_cancel(call);
 }
 
@@ -182,13 +175,16 @@ static void on_probed(void *data)
 static void on_preflight(void *data, const struct preflight_answer *a)
 {
 	struct models_call *call = data;
+	const char *paths[DIALECTS];
 
 	call->preflight = NULL;
 	if (a->result != PREFLIGHT_READY && a->result != PREFLIGHT_NO_MODEL) {
-		call->on_done(call->data, NULL, a->why);
+		call->on_done(call->data, NULL, NULL, a->why);
 		models_cancel(call);
 		return;
 	}
+	for (size_t i = 0; i < DIALECTS; i++)
+		paths[i] = dialects[i].path;
 	call->probe = probe_start(
 	    call->loop, &(struct probe_opts){.target = model_server_target(call->server),
 			    .headers = model_server_headers(call->server),

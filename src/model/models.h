@@ -22,10 +22,11 @@ enum {
 };
 
 /*
- * json: {"host":"h:p","models":[{"id","loaded"?,"contextTokens"?}]}, borrowed until return;
- * `loaded` is missing where the server does not tell. NULL: why has a sentence.
+ * host: "h:p"; list: the inside of a JSON array of {"id","loaded"?,"contextTokens"?}, where
+ * `loaded` is missing when the server does not tell. Borrowed until return. NULL: why has a
+ * sentence.
  */
-typedef void models_cb(void *data, const struct buf *json, const struct err *why);
+typedef void models_cb(void *data, const char *host, const struct buf *list, const struct err *why);
 
 /* Ask; the callback comes once, never before this returns. server must live as long. */
 struct models_call *models_ask(struct model_server *server, models_cb *on_done, void *data);
