@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/str.h"
 #include "cli/term.h"
 #include "protocol/version.h"
@@ -25,6 +26,14 @@ int cmd_usage(const char *name, const char *fmt, ...)
 	    name ? name : "");
 	buf_finish(&safe);
 	return EXIT_USAGE;
+}
+
+void cmd_print_json(const json_t *root)
+{
+	char *text = json_dumps(root, JSON_INDENT(2));
+
+	puts(text);
+	free(text);
 }
 
 int cmd_error(const char *fmt, ...)

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct buf;
+struct json_t;
 
 /* Exit codes of every command. */
 enum {
@@ -85,6 +86,9 @@ int cmd_usage(const char *name, const char *fmt, ...) __attribute__((format(prin
 
 /* Print "Error: …" to standard error; EXIT_ERROR. */
 int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* What --json prints: one document on standard output. */
+void cmd_print_json(const struct json_t *root);
 
 /* Append how a command is written: "opta do [options] WORDS…". */
 void cmd_put_synopsis(const struct cmd *c, struct buf *out);

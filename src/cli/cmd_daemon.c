@@ -48,14 +48,6 @@ int cmd_daemon_start(const struct cmd_line *line)
 	return EXIT_DONE;
 }
 
-static void print_json(const json_t *root)
-{
-	char *text = json_dumps(root, JSON_INDENT(2));
-
-	puts(text);
-	free(text);
-}
-
 static int print_health(const struct client *c, bool json)
 {
 	json_t *root = client_json(c, "GET", "/v3/health", NULL, STATUS_MS, NULL, NULL);
@@ -69,7 +61,7 @@ static int print_health(const struct client *c, bool json)
 		json_object_set_new(root, "running", json_true());
 		json_object_set_new(root, "pid", json_integer(c->pid));
 		json_object_set_new(root, "port", json_integer(c->port));
-		print_json(root);
+		cmd_print_json(root);
 		json_decref(root);
 		return EXIT_DONE;
 	}

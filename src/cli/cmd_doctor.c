@@ -226,16 +226,13 @@ static int print_json(struct doctor *d)
 {
 	bool ok = true;
 	const json_t *one;
-	char *text;
 	size_t i;
 	json_t *root;
 
 	json_array_foreach (d->checks, i, one)
 		ok &= json_is_true(json_object_get(one, "ok"));
 	root = json_pack("{s:b, s:O, s:O}", "ok", ok, "checks", d->checks, "done", d->done);
-	text = json_dumps(root, JSON_INDENT(2));
-	puts(text);
-	free(text);
+	cmd_print_json(root);
 	json_decref(root);
 	return ok ? EXIT_DONE : EXIT_ERROR;
 }

@@ -65,16 +65,12 @@ int cmd_models_list(const struct cmd_line *line)
 		table_add(t, "%s", loaded_word(one));
 		table_add(t, "%s", tokens);
 	}
-	if (cmd_flag(line, "--json")) {
-		char *text = json_dumps(root, JSON_INDENT(2));
-
-		puts(text);
-		free(text);
-	} else if (json_array_size(list)) {
+	if (cmd_flag(line, "--json"))
+		cmd_print_json(root);
+	else if (json_array_size(list))
 		table_print(t);
-	} else {
+	else
 		term_printf("%s names no models\n", json_cstr(root, "host", "the model server"));
-	}
 	table_free(t);
 	json_decref(root);
 	return EXIT_DONE;

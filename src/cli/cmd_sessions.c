@@ -36,14 +36,6 @@ static void put_time(char *out, size_t size, const json_t *object, const char *k
 		out[10] = ' ';
 }
 
-static void print_json(const json_t *root)
-{
-	char *text = json_dumps(root, JSON_INDENT(2));
-
-	puts(text);
-	free(text);
-}
-
 /* The client, and the whole id of the session that was typed. EXIT_DONE, or it was said why not. */
 static int open_session(struct client *c, const char *typed, char *ret_id)
 {
@@ -117,7 +109,7 @@ int cmd_sessions_list(const struct cmd_line *line)
 		term_note("the newest %" PRIu64 "; --limit 0 shows all", limit);
 	}
 	if (cmd_flag(line, "--json"))
-		print_json(list);
+		cmd_print_json(list);
 	else if (json_array_size(list))
 		print_list(list);
 	else
@@ -140,7 +132,7 @@ int cmd_sessions_show(const struct cmd_line *line)
 	if (open_session(&c, line->words[0], id) != EXIT_DONE || !(session = read_session(&c, id)))
 		return EXIT_ERROR;
 	if (cmd_flag(line, "--json")) {
-		print_json(session);
+		cmd_print_json(session);
 		json_decref(session);
 		return EXIT_DONE;
 	}
@@ -430,7 +422,7 @@ int cmd_sessions_search(const struct cmd_line *line)
 	if (!root) {
 		rc = cmd_error("%s", err.text);
 	} else if (cmd_flag(line, "--json")) {
-		print_json(results);
+		cmd_print_json(results);
 	} else if (json_array_size(results)) {
 		print_found(results);
 	} else {

@@ -179,8 +179,15 @@ static bool use(const struct client *c, struct config *config, const struct path
 	    config_set(config, "connection.port", digits, NULL) != 0 ||
 	    settings_save(paths, config) != EXIT_DONE)
 		return false;
-	while (!daemon_reaches(c, DISCOVER_APPLY_MS, name) && clock_mono_us() < deadline)
-		;
+	while (!daemon_reaches(c, DISCOVER_APPLY_MS, name)) {
+		if (clock_mono_us() > deadline) {
+			term_note("found %s at %s and wrote it into the configuration, but the "
+				  "daemon does not use it yet: opta daemon restart",
+			    name_of(port), name);
+			return true;
+		}
+		uv_sleep(DISCOVER_AGAIN_MS);
+	}
 	term_note("found %s at %s: it is used from now on (opta config set connection.host … "
 		  "changes that)",
 	    name_of(port), name);

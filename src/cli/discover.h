@@ -13,6 +13,7 @@ struct client;
 enum {
 	DISCOVER_MS = 700,	   /* for all ports of this machine together */
 	DISCOVER_DEFAULT_MS = 500, /* for the default host, when one was found here */
+	DISCOVER_AGAIN_MS = 20,	   /* between two questions whether it does */
 	DISCOVER_APPLY_MS = 2000,  /* for the daemon to use what was found */
 	DISCOVER_MAX_PORTS = 8,
 };
