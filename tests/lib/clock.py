@@ -1,4 +1,5 @@
 """Deadlines. OPTA_TEST_SLOW stretches every one of them (sanitizer builds, slow machines)."""
+import glob
 import os
 import time
 
@@ -16,6 +17,13 @@ def wait_for(condition, seconds=5.0, what="the condition"):
         if time.monotonic() >= end:
             raise AssertionError(f"waited {seconds * SLOW:.1f} s for {what}; it did not come (last answer: {got!r})")
         time.sleep(STEP)
+
+
+def forget_false_clocks():
+    """libfaketime's shared memory of daemons that are gone: it is named by pid and left behind when they are killed."""
+    for path in glob.glob("/dev/shm/faketime_shm_*") + glob.glob("/dev/shm/sem.faketime_sem_*"):
+        if not os.path.exists("/proc/" + path.rsplit("_", 1)[1]):
+            os.unlink(path)
 
 
 def check(truth, message):

@@ -250,7 +250,8 @@ class Daemon:
         send(self.pid, 15)
         wait_dead(self.pid, seconds, "the daemon to end after SIGTERM")
         took = time.monotonic() - begun
-        self.process.wait(5 * SLOW)
+        if self.process:
+            self.process.wait(5 * SLOW)
         return took
 
     def http(self, method, path, body=None, headers=None, token="mine", timeout=15.0):

@@ -8,6 +8,7 @@ import re
 import shutil
 import socket
 
+from clock import forget_false_clocks
 from machine import LMX_ADDRESS, LMX_MODEL, Machine
 from opta_test import (SLOW, Refused, Skip, WebSocket, check, check_equal, check_in, ended_turns, only, send, slurp, stop_event, wait_dead,
                        wait_for)
@@ -516,6 +517,8 @@ def test_a_request_that_nobody_resolves_is_denied_after_5_minutes_and_the_turn_c
     check_equal("the decision", [(e["payload"]["decision"], e["payload"]["reason"]) for e in only(events, "permission.resolved")], [("deny", "timeout")])
     check_equal("ok of the tool", [e["payload"]["ok"] for e in only(events, "tool.end")], [False])
     stop_event(events, "turn.done")
+    daemon.stop()
+    forget_false_clocks()
 
 
 def test_deleting_a_corrupt_state_file_loses_no_session():

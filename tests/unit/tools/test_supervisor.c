@@ -244,10 +244,11 @@ static void a_killed_supervisor_takes_the_tool_with_it(void **state)
 	struct sandbox_support support = support_of(7);
 	json_t *args;
 	char command[200];
+	FILE *temp;
 	pid_t pid;
 	int fd = start(&support, &pid);
 
-	snprintf(command, sizeof command, ": >begun; exec sleep %s", mark());
+	snprintf(command, sizeof command, "echo $TMPDIR >temp; : >begun; exec sleep %s", mark());
 	args = json_pack("{s:s}", "command", command);
 	ask(fd, &(struct tool_request){.step = STEP_RUN,
 		    .tool = "run_command",
@@ -264,6 +265,15 @@ static void a_killed_supervisor_takes_the_tool_with_it(void **state)
 	for (uint64_t end = clock_mono_us() + 5000000; count_marked(mark());)
 		assert_true(clock_mono_us() < end);
 	close(fd);
+	/* Without a namespace of its own its /tmp is a directory in ours, which nobody is left to
+	 * remove. */
+	temp = fopen(unit_path("ws/sub/temp"), "re");
+	assert_non_null(temp);
+	assert_non_null(fgets(command, sizeof command, temp));
+	fclose(temp);
+	command[strcspn(command, "\n")] = '\0';
+	if (strncmp(command, "/tmp/opta-tool-", 15) == 0)
+		assert_int_equal(rmdir(command), 0);
 }
 
 static void a_stopped_tool_is_ended_by_its_timeout(void **state)
