@@ -6,29 +6,17 @@
  * Prints its port, takes CLIENTS connections, sends, ends.
  */
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdint.h>
 #include <sys/epoll.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include "base/mem.h"
-#include "base/str.h"
+#include "wire.h"
 
 struct peer {
 	int fd;
 	uint64_t sent; /* bytes of the whole stream */
 };
-
-static uint64_t number(const char *text)
-{
-	uint64_t n = 0;
-
-	str_parse_u64(str_of(text), UINT64_MAX, &n);
-	return n;
-}
 
 /* Write until blocked or all is sent. 1 when all is. */
 static int push(struct peer *p, const char *chunk, size_t size, uint64_t total)
@@ -49,9 +37,6 @@ static int push(struct peer *p, const char *chunk, size_t size, uint64_t total)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	struct rlimit files = {65536, 65536};
-	socklen_t len = sizeof in;
 	struct peer *peers;
 	size_t count, size, left;
 	uint64_t total;
@@ -60,19 +45,13 @@ int main(int argc, char **argv)
 
 	if (argc != 4)
 		return 2;
-	setrlimit(RLIMIT_NOFILE, &files);
-	count = (size_t)number(argv[1]);
-	size = (size_t)number(argv[2]);
-	total = size * number(argv[3]);
+	wire_many_files();
+	count = (size_t)wire_number(argv[1]);
+	size = (size_t)wire_number(argv[2]);
+	total = size * wire_number(argv[3]);
 	chunk = mem_zalloc(size, 1);
 	peers = mem_zalloc(count, sizeof *peers);
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listener, (struct sockaddr *)&in, sizeof in) != 0 || listen(listener, 4096) != 0)
-		return 1;
-	getsockname(listener, (struct sockaddr *)&in, &len);
-	printf("%d\n", ntohs(in.sin_port));
-	fflush(stdout);
+	listener = wire_listen();
 	poll = epoll_create1(0);
 	for (size_t i = 0; i < count; i++) {
 		struct epoll_event e = {.events = EPOLLOUT | EPOLLET, .data.ptr = &peers[i]};

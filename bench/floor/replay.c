@@ -5,7 +5,6 @@
  * replay DATABASE SESSION_NUMBER
  * Prints its port, serves connections one after another until it is ended.
  */
-#include <netinet/in.h>
 #include <sqlite3.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 
 #include "base/file.h"
 #include "base/str.h"
+#include "wire.h"
 
 static void serve(sqlite3 *db, int64_t session, int fd)
 {
@@ -32,8 +32,6 @@ static void serve(sqlite3 *db, int64_t session, int fd)
 
 int main(int argc, char **argv)
 {
-	struct sockaddr_in in = {.sin_family = AF_INET};
-	socklen_t len = sizeof in;
 	uint64_t session;
 	sqlite3 *db;
 	int listener, fd;
@@ -41,13 +39,7 @@ int main(int argc, char **argv)
 	if (argc != 3 || !str_parse_u64(str_of(argv[2]), INT64_MAX, &session) ||
 	    sqlite3_open_v2(argv[1], &db, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK)
 		return 2;
-	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	listener = socket(AF_INET, SOCK_STREAM, 0);
-	if (bind(listener, (struct sockaddr *)&in, sizeof in) != 0 || listen(listener, 16) != 0)
-		return 1;
-	getsockname(listener, (struct sockaddr *)&in, &len);
-	printf("%d\n", ntohs(in.sin_port));
-	fflush(stdout);
+	listener = wire_listen();
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
 		serve(db, (int64_t)session, fd);
 		recv(fd, &(char){0}, 1, 0);
