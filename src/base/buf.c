@@ -43,17 +43,6 @@ void buf_add(struct buf *b, const void *p, size_t n)
 	b->len += n;
 }
 
-void buf_adds(struct buf *b, const char *s)
-{
-	buf_add(b, s, strlen(s));
-}
-
-void buf_addc(struct buf *b, char c)
-{
-	*buf_reserve(b, 1) = c;
-	b->len++;
-}
-
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
 {
 	va_list again;
@@ -87,6 +76,22 @@ void buf_addu(struct buf *b, uint64_t n)
 		n /= 10;
 	} while (n);
 	buf_add(b, digits + i, sizeof digits - i);
+}
+
+void buf_add_fixed(struct buf *b, uint64_t n, unsigned decimals)
+{
+	uint64_t unit = 1;
+
+	for (unsigned i = 0; i < decimals; i++)
+		unit *= 10;
+	buf_addu(b, n / unit);
+	if (!decimals)
+		return;
+	buf_addc(b, '.');
+	/* The zeros after the point that the rest does not have. */
+	for (uint64_t rest = n % unit; unit > 10 && rest < unit / 10; unit /= 10)
+		buf_addc(b, '0');
+	buf_addu(b, n % unit);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct buf {
 	char *p;    /* owned; NULL while nothing was added */
@@ -29,11 +30,27 @@ char *buf_reserve(struct buf *b, size_t n);
 /* Append n bytes from p. */
 void buf_add(struct buf *b, const void *p, size_t n);
 
-/* Append the string s without its 0. */
-void buf_adds(struct buf *b, const char *s);
+/* Append the string s without its 0. Here, so that the compiler counts the letters of literals and
+ * copies them in place. */
+static inline void buf_adds(struct buf *b, const char *s)
+{
+	size_t n = strlen(s);
+
+	if (n >= b->cap - b->len) {
+		buf_add(b, s, n);
+		return;
+	}
+	memcpy(b->p + b->len, s, n);
+	b->len += n;
+}
 
 /* Append one byte. */
-void buf_addc(struct buf *b, char c);
+static inline void buf_addc(struct buf *b, char c)
+{
+	if (b->len + 1 >= b->cap)
+		buf_reserve(b, 1);
+	b->p[b->len++] = c;
+}
 
 /* Append formatted text. */
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -41,6 +58,9 @@ void buf_addv(struct buf *b, const char *fmt, va_list ap) __attribute__((format(
 
 /* Append a decimal number; faster than buf_addf. */
 void buf_addu(struct buf *b, uint64_t n);
+
+/* Append n / 10^decimals with that many digits after the point: 1234 and 3 are 1.234. */
+void buf_add_fixed(struct buf *b, uint64_t n, unsigned decimals);
 
 /* Drop n bytes from the front (n <= len); moves the rest. */
 void buf_consume(struct buf *b, size_t n);

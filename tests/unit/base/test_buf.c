@@ -141,9 +141,55 @@ static void a_stolen_text_is_the_callers(void **state)
 	free(s);
 }
 
+static void fixed_numbers_have_all_their_decimals(void **state)
+{
+	static const struct {
+		uint64_t n;
+		unsigned decimals;
+		const char *want;
+	} cases[] = {
+	    {0, 0, "0"},
+	    {7, 0, "7"},
+	    {0, 3, "0.000"},
+	    {5, 3, "0.005"},
+	    {50, 3, "0.050"},
+	    {1234, 3, "1.234"},
+	    {10203, 1, "1020.3"},
+	    {1000, 3, "1.000"},
+	    {UINT64_MAX, 1, "1844674407370955161.5"},
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct buf b = {0};
+
+		buf_add_fixed(&b, cases[i].n, cases[i].decimals);
+		assert_string_equal(buf_cstr(&b), cases[i].want);
+		buf_finish(&b);
+	}
+}
+
+static void a_string_that_just_fits_and_one_that_does_not(void **state)
+{
+	for (size_t size = 250; size < 260; size++) {
+		struct buf b = {0};
+
+		buf_addc(&b, 'x');
+		while (b.len < size)
+			buf_adds(&b, "y");
+		buf_adds(&b, "");
+		buf_adds(&b, "end");
+		assert_int_equal(b.len, size + 3);
+		assert_true(b.cap > b.len);
+		assert_string_equal(buf_cstr(&b) + size, "end");
+		buf_finish(&b);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(fixed_numbers_have_all_their_decimals),
+	    cmocka_unit_test(a_string_that_just_fits_and_one_that_does_not),
 	    cmocka_unit_test(an_empty_buf_is_an_empty_string),
 	    cmocka_unit_test(finishing_twice_is_harmless_and_the_buf_is_usable_again),
 	    cmocka_unit_test(growth_keeps_every_byte),
