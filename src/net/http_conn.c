@@ -23,7 +23,8 @@ struct http_conn {
 	const struct http_conn_ops *ops; /* borrowed */
 	void *data;
 	uv_timer_t timer;
-	struct buf ahead; /* received, not yet parsed: while PHASE_BUSY */
+	uint64_t deadline; /* on the loop's clock, 0: none; the timer may run out before it */
+	struct buf ahead;  /* received, not yet parsed: while PHASE_BUSY */
 	enum phase phase;
 	bool keep_alive, streaming, eof, closing, parsing, gone;
 };
@@ -64,8 +65,13 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct http_conn *c = timer->data;
 
-	if (c->closing)
+	if (c->closing || !c->deadline)
 		return;
+	if (c->deadline > uv_now(timer->loop)) {
+		uv_timer_start(timer, on_timer, c->deadline - uv_now(timer->loop), 0);
+		return;
+	}
+	c->deadline = 0;
 	if (c->phase == PHASE_BUSY || c->phase == PHASE_RAW) {
 		if (c->streaming || c->phase == PHASE_RAW)
 			c->ops->on_timer(c->data);
@@ -76,12 +82,17 @@ static void on_timer(uv_timer_t *timer)
 	gone(c);
 }
 
+/*
+ * Only the deadline moves with each request, four times; the timer is touched
+ * when it would come too late, and looks at the deadline when it comes.
+ */
 static void set_timer(struct http_conn *c, uint64_t ms)
 {
-	if (ms)
+	uv_loop_t *loop = c->timer.loop;
+
+	c->deadline = ms ? uv_now(loop) + ms : 0;
+	if (ms && (!uv_is_active((uv_handle_t *)&c->timer) || uv_timer_get_due_in(&c->timer) > ms))
 		uv_timer_start(&c->timer, on_timer, ms, 0);
-	else
-		uv_timer_stop(&c->timer);
 }
 
 static enum http_verdict on_head(void *data, const struct http_head *head)

@@ -373,9 +373,35 @@ static void after_a_switch_the_bytes_and_the_timer_are_the_owners(void **state)
 	stop(&s);
 }
 
+static void the_owners_timer_is_the_last_one_set(void **state)
+{
+	struct server s;
+	uint64_t begun;
+
+	start(&s, SWITCH);
+	plain_send(s.peer, "GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
+			   "Upgrade: websocket\r\n\r\n");
+	turn_until(s.timers == 1);
+	/* Later than before, sooner than before, not at all. */
+	begun = uv_now(&loop);
+	http_conn_timer(s.conn, 1);
+	http_conn_timer(s.conn, 50);
+	turn_until(s.timers == 2);
+	assert_true(uv_now(&loop) - begun >= 50);
+	http_conn_timer(s.conn, HTTP_CONN_IDLE_MS);
+	http_conn_timer(s.conn, 5);
+	turn_until(s.timers == 3);
+	http_conn_timer(s.conn, 1);
+	http_conn_timer(s.conn, 0);
+	turn_a_while();
+	assert_int_equal(s.timers, 3);
+	stop(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    on_loop(the_owners_timer_is_the_last_one_set),
 	    on_loop(requests_that_come_together_are_answered_one_after_another),
 	    on_loop(the_next_request_waits_until_this_one_is_answered),
 	    on_loop(one_who_sends_on_and_on_is_read_no_further),
