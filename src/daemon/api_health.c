@@ -5,7 +5,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/os.h"
 #include "daemon/api.h"
 #include "daemon/conn.h"
 #include "daemon/route.h"
@@ -14,7 +13,6 @@
 #include "net/stream.h"
 #include "protocol/http.h"
 #include "protocol/version.h"
-#include "session/core.h"
 
 enum { HEALTH_EVERY_MS = 25000 };
 
@@ -45,6 +43,7 @@ void api_metrics(struct call *call)
 void api_prometheus(struct call *call)
 {
 	struct server *s = call->server;
+	const struct server_gauges *g = server_gauges(s);
 	struct core_counts n;
 	struct buf out = {0};
 
@@ -63,7 +62,7 @@ void api_prometheus(struct call *call)
 	    {"opta_requests_total", "counter", "Requests since the start", (double)s->requests},
 	    {"opta_subscribers", "gauge", "Clients of events", (double)s->subscribers},
 	    {"opta_connections", "gauge", "Open connections", (double)s->conn_count},
-	    {"opta_memory_bytes", "gauge", "Resident memory", (double)os_memory_bytes()},
+	    {"opta_memory_bytes", "gauge", "Resident memory", (double)g->memory},
 	};
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -74,7 +73,7 @@ void api_prometheus(struct call *call)
 	    "opta_commit_seconds{quantile=\"0.5\"} %.6f\nopta_commit_seconds{quantile=\"0.99\"} "
 	    "%.6f\n"
 	    "opta_commit_seconds_count %zu\n",
-	    (double)n.latency_p50_us / 1e6, (double)n.latency_p99_us / 1e6, n.latency_samples);
+	    (double)g->latency.p50_us / 1e6, (double)g->latency.p99_us / 1e6, g->latency.samples);
 	call_reply_as(call, 200, "text/plain; version=0.0.4", out.p, out.len);
 	buf_finish(&out);
 }

@@ -2,6 +2,8 @@
 #include "daemon/server.h"
 
 #include <sys/resource.h>
+#include <unistd.h>
+#include <uv.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -12,9 +14,6 @@
 #include "daemon/conn.h"
 #include "net/listener.h"
 #include "protocol/version.h"
-#include "session/core.h"
-
-#include <unistd.h>
 
 /* Descriptors kept for everything that is no client: database, log, model streams, tools. */
 enum { SERVER_OWN_DESCRIPTORS = 256 };
@@ -66,33 +65,63 @@ void server_stop(struct server *s)
 	}
 }
 
+const struct server_gauges *server_gauges(struct server *s)
+{
+	struct server_gauges *g = &s->gauges;
+	uint64_t now = uv_now(s->loop);
+
+	if (g->read_ms && now - g->read_ms < SERVER_GAUGES_MS)
+		return g;
+	g->read_ms = now;
+	g->memory = os_memory_bytes();
+	core_latency(s->core, &g->latency);
+	return g;
+}
+
+static void put_number(struct buf *out, const char *name, uint64_t value)
+{
+	buf_adds(out, name);
+	buf_addu(out, value);
+}
+
+/* value / 10^decimals */
+static void put_fixed(struct buf *out, const char *name, uint64_t value, unsigned decimals)
+{
+	buf_adds(out, name);
+	buf_add_fixed(out, value, decimals);
+}
+
 void server_put_runtime(struct server *s, struct buf *out)
 {
+	const struct server_gauges *g = server_gauges(s);
+	const uint64_t mib = 1024 * 1024;
 	struct core_counts n;
 
 	core_counts(s->core, &n);
-	buf_addf(out,
-	    "{\"sessionCount\":%llu,\"activeTurnCount\":%llu,\"queuedTurnCount\":%llu,"
-	    "\"subscriberCount\":%u,"
-	    "\"ingressSeq\":%llu,\"toolWorkers\":{\"workers\":%u,\"busy\":%u,\"queued\":%u},"
-	    "\"latency\":{\"p50Ms\":%.3f,\"p99Ms\":%.3f,\"samples\":%zu},\"memoryMB\":%.1f,"
-	    "\"totalTurns\":%llu}",
-	    (unsigned long long)n.sessions, (unsigned long long)n.active_turns,
-	    (unsigned long long)n.queued_turns, s->subscribers, (unsigned long long)s->requests,
-	    n.tool_workers, n.tools_busy, n.tools_queued, (double)n.latency_p50_us / 1000.0,
-	    (double)n.latency_p99_us / 1000.0, n.latency_samples,
-	    (double)os_memory_bytes() / 1048576.0, (unsigned long long)n.turns);
+	put_number(out, "{\"sessionCount\":", n.sessions);
+	put_number(out, ",\"activeTurnCount\":", n.active_turns);
+	put_number(out, ",\"queuedTurnCount\":", n.queued_turns);
+	put_number(out, ",\"subscriberCount\":", s->subscribers);
+	put_number(out, ",\"ingressSeq\":", s->requests);
+	put_number(out, ",\"toolWorkers\":{\"workers\":", n.tool_workers);
+	put_number(out, ",\"busy\":", n.tools_busy);
+	put_number(out, ",\"queued\":", n.tools_queued);
+	put_fixed(out, "},\"latency\":{\"p50Ms\":", g->latency.p50_us, 3);
+	put_fixed(out, ",\"p99Ms\":", g->latency.p99_us, 3);
+	put_number(out, ",\"samples\":", g->latency.samples);
+	put_fixed(out, "},\"memoryMB\":", (g->memory * 10 + mib / 2) / mib, 1);
+	put_number(out, ",\"totalTurns\":", n.turns);
+	buf_addc(out, '}');
 }
 
 void server_put_health(struct server *s, struct buf *out)
 {
 	buf_adds(out, "{\"status\":\"ok\",\"version\":\"" OPTA_VERSION "\",\"daemonId\":");
 	json_put_cstr(out, s->daemon_id);
-	buf_addf(out,
-	    ",\"contract\":{\"name\":\"" OPTA_CONTRACT_NAME
-	    "\",\"version\":%d},\"uptime\":%llu,\"runtime\":",
-	    OPTA_CONTRACT_VERSION,
-	    (unsigned long long)((clock_mono_us() - s->started_us) / 1000000));
+	buf_adds(out, ",\"contract\":{\"name\":\"" OPTA_CONTRACT_NAME "\"");
+	put_number(out, ",\"version\":", OPTA_CONTRACT_VERSION);
+	put_number(out, "},\"uptime\":", (clock_mono_us() - s->started_us) / 1000000);
+	buf_adds(out, ",\"runtime\":");
 	server_put_runtime(s, out);
 	buf_addc(out, '}');
 }

@@ -11,9 +11,9 @@
 
 #include "base/list.h"
 #include "daemon/auth.h"
+#include "session/core.h"
 
 struct config;
-struct core;
 struct listener;
 struct uv_loop_s;
 struct buf;
@@ -27,6 +27,15 @@ enum {
 	 * closed for each new one, so that a flood of strangers cannot lock friends out.
 	 */
 	SERVER_MAX_STRANGERS = 512,
+	/* Figures that cost more than a look at a field are read anew when older than this. */
+	SERVER_GAUGES_MS = 100,
+};
+
+/* What /v3/health tells besides counts. */
+struct server_gauges {
+	uint64_t read_ms; /* on the loop's clock; 0: never */
+	uint64_t memory;  /* bytes, resident */
+	struct core_latency latency;
 };
 
 struct server {
@@ -41,9 +50,10 @@ struct server {
 	struct list conns;	  /* the other ones */
 	struct list models_asked; /* who waits for the model server's list (api_models.c) */
 	unsigned conn_count, stranger_count;
-	unsigned max_conns;   /* SERVER_MAX_CONNS or what descriptors allow */
-	unsigned subscribers; /* WebSocket and SSE clients of events */
-	uint64_t requests;    /* heads accepted since the start: ingressSeq */
+	unsigned max_conns;	     /* SERVER_MAX_CONNS or what descriptors allow */
+	unsigned subscribers;	     /* WebSocket and SSE clients of events */
+	uint64_t requests;	     /* heads accepted since the start: ingressSeq */
+	struct server_gauges gauges; /* see server_gauges */
 	bool stopping;
 };
 
@@ -56,6 +66,9 @@ void server_on_accept(void *server, int fd);
 
 /* Take no more connections; WebSockets are closed with 1001, others when their answer is out. */
 void server_stop(struct server *s);
+
+/* Memory and latencies, at most SERVER_GAUGES_MS old. Borrowed from s. */
+const struct server_gauges *server_gauges(struct server *s);
 
 /* Append {"status":…} of /v3/health, or the object of "runtime" alone. */
 void server_put_health(struct server *s, struct buf *out);

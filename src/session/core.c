@@ -292,6 +292,9 @@ void core_counts(const struct core *c, struct core_counts *ret)
 	ret->tool_workers = tools.workers;
 	ret->tools_busy = tools.busy;
 	ret->tools_queued = tools.queued;
-	store_latency(
-	    c->opts.store, &ret->latency_p50_us, &ret->latency_p99_us, &ret->latency_samples);
+}
+
+void core_latency(const struct core *c, struct core_latency *ret)
+{
+	store_latency(c->opts.store, &ret->p50_us, &ret->p99_us, &ret->samples);
 }

@@ -77,9 +77,13 @@ void core_set_port(struct core *c, int port);
 /* What /v3/metrics calls runtime, as far as the core knows it. */
 struct core_counts {
 	uint64_t sessions, active_turns, queued_turns, events, turns;
-	uint64_t latency_p50_us, latency_p99_us;
-	size_t latency_samples;
 	unsigned tool_workers, tools_busy, tools_queued;
+};
+
+/* From append to commit, over the last batches; zeros when there was none. */
+struct core_latency {
+	uint64_t p50_us, p99_us;
+	size_t samples;
 };
 
 struct core *core_new(const struct core_opts *opts);
@@ -100,6 +104,9 @@ void core_stop(struct core *c, uint64_t grace_ms, void (*on_stopped)(void *data)
 void core_interrupt(struct core *c);
 
 void core_counts(const struct core *c, struct core_counts *ret);
+
+/* Sorts all samples: for who asks now and then. */
+void core_latency(const struct core *c, struct core_latency *ret);
 
 /*
  * For the session floor: this session found no WebSocket at the model server, or
