@@ -50,6 +50,73 @@ int json_parse(const char *p, size_t n, json_t **ret, struct err *reterr)
 	return 0;
 }
 
+static const char *skip_blanks(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\t' || *p == '\n' || *p == '\r'))
+		p++;
+	return p;
+}
+
+/* A string without escapes at p. Returns what follows its closing quote, or NULL. */
+static const char *plain_string(const char *p, const char *end, struct str *ret)
+{
+	unsigned char all = 0;
+
+	if (p == end || *p++ != '"')
+		return NULL;
+	ret->p = p;
+	for (; p < end && *p != '"'; p++) {
+		if (*p == '\\' || (unsigned char)*p < 0x20)
+			return NULL;
+		all |= (unsigned char)*p;
+	}
+	if (p == end)
+		return NULL;
+	ret->n = (size_t)(p - ret->p);
+	if (all & 0x80 && str_utf8_valid(ret->p, ret->n) != ret->n)
+		return NULL;
+	return p + 1;
+}
+
+static bool has_key(const struct json_member *members, size_t count, struct str key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (members[i].key.n == key.n && memcmp(members[i].key.p, key.p, key.n) == 0)
+			return true;
+	return false;
+}
+
+size_t json_flat(const char *p, size_t n, struct json_member *ret, size_t max)
+{
+	const char *end = p + n;
+	size_t count = 0;
+	char mark = '{';
+
+	p = skip_blanks(p, end);
+	do {
+		struct json_member m;
+
+		/* The brace, or the comma between two members. */
+		if (p == end || *p != mark || count == max)
+			return 0;
+		p = plain_string(skip_blanks(p + 1, end), end, &m.key);
+		if (!p)
+			return 0;
+		p = skip_blanks(p, end);
+		if (p == end || *p != ':')
+			return 0;
+		p = plain_string(skip_blanks(p + 1, end), end, &m.value);
+		if (!p || has_key(ret, count, m.key))
+			return 0;
+		ret[count++] = m;
+		p = skip_blanks(p, end);
+		mark = ',';
+	} while (p < end && *p == ',');
+	if (p == end || *p != '}' || skip_blanks(p + 1, end) != end)
+		return 0;
+	return count;
+}
+
 static void put_escaped(struct buf *b, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";

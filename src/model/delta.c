@@ -193,14 +193,49 @@ static int take(struct delta *d, const json_t *root)
 	return 0;
 }
 
+/* Members of a plain token's message that we know of, and a few that we do not. */
+enum { PLAIN_MEMBERS = 8 };
+
+static struct str member(const struct json_member *members, size_t count, const char *key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(members[i].key, key))
+			return members[i].value;
+	return (struct str){NULL, 0};
+}
+
+/*
+ * A token as LMX sends it: an object of plain strings, read where it lies. All
+ * but a few messages of an answer are this. False: it is something else, *d is as it was.
+ */
+static bool take_plain_token(const char *p, size_t n, struct delta *d)
+{
+	struct json_member members[PLAIN_MEMBERS];
+	size_t count = json_flat(p, n, members, PLAIN_MEMBERS);
+	struct str id;
+
+	if (!count || !str_eq(member(members, count, "type"), "chat.token"))
+		return false;
+	id = member(members, count, "request_id");
+	if (id.n >= sizeof d->request_id)
+		return false;
+	memcpy(d->request_id, id.n ? id.p : "", id.n);
+	d->text = member(members, count, "content");
+	d->thinking = member(members, count, "reasoning_content");
+	return true;
+}
+
 int delta_parse(const char *p, size_t n, struct delta *ret)
 {
-	bool carried = str_utf8_valid(p, n) != n;
-	struct delta d = {0};
 	struct buf fixed = {0};
 	json_t *root = NULL;
+	bool carried;
 	int rc;
 
+	*ret = (struct delta){0};
+	if (take_plain_token(p, n, ret))
+		return 0;
+	carried = str_utf8_valid(p, n) != n;
 	if (carried) {
 		carry_bad_bytes(p, n, &fixed);
 		p = fixed.p;
@@ -208,18 +243,17 @@ int delta_parse(const char *p, size_t n, struct delta *ret)
 	}
 	rc = json_parse(p, n, &root, NULL);
 	if (rc == 0)
-		rc = take(&d, root);
+		rc = take(ret, root);
 	buf_finish(&fixed);
 	if (rc != 0) {
 		json_decref(root);
 		return ERR_SYNTAX;
 	}
-	if (carried && d.text.p)
-		d.text = d.unescaped[0] = restore_bad_bytes(d.text);
-	if (carried && d.thinking.p)
-		d.thinking = d.unescaped[1] = restore_bad_bytes(d.thinking);
-	d.memory = root;
-	*ret = d;
+	if (carried && ret->text.p)
+		ret->text = ret->unescaped[0] = restore_bad_bytes(ret->text);
+	if (carried && ret->thinking.p)
+		ret->thinking = ret->unescaped[1] = restore_bad_bytes(ret->thinking);
+	ret->memory = root;
 	return 0;
 }
 

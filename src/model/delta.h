@@ -32,12 +32,13 @@ struct delta {
 		uint64_t index;
 		struct str id, name, arguments; /* fragments; p NULL: none */
 	} tools[8];				/* more in one message than this is an error */
-	void *memory;		 /* what the strs point into; delta_finish frees it */
+	void *memory;		 /* what strs may point into; delta_finish frees it */
 	struct str unescaped[2]; /* text and thinking when they had bad bytes, owned */
 };
 
 /*
- * Parse the n bytes at p. Returns 0 and fills *ret (call delta_finish), or
+ * Parse the n bytes at p, which must last as long as *ret: texts may point into them.
+ * Returns 0 and fills *ret (call delta_finish), or
  * ERR_SYNTAX when it is nothing a model server says. Unknown message types are 0 with nothing set.
  */
 int delta_parse(const char *p, size_t n, struct delta *ret);

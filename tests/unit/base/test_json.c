@@ -216,9 +216,61 @@ static void values_are_written_compactly(void **state)
 	buf_finish(&b);
 }
 
+static size_t flat(const char *text, struct json_member *m)
+{
+	return json_flat(text, strlen(text), m, 4);
+}
+
+static void flat_objects_are_read_in_place(void **state)
+{
+	static const char text[] = " { \"a\":\"1\" ,\n\"b\" : \"\", \"c\":\"\xC3\xA9}\" }\r\n";
+	struct json_member m[4];
+
+	assert_int_equal(flat(text, m), 3);
+	assert_true(str_eq(m[0].key, "a") && str_eq(m[0].value, "1"));
+	assert_true(str_eq(m[1].key, "b") && str_eq(m[1].value, ""));
+	assert_true(str_eq(m[2].key, "c") && str_eq(m[2].value, "\xC3\xA9}"));
+	assert_true(m[0].key.p > text && m[0].key.p < text + sizeof text);
+}
+
+static void what_is_not_flat_is_left_to_the_parser(void **state)
+{
+	static const char *const texts[] = {
+	    "",
+	    "{",
+	    "{}",
+	    "[\"a\"]",
+	    "\"a\"",
+	    "{\"a\"}",
+	    "{\"a\":",
+	    "{\"a\":\"1",
+	    "{\"a\":\"1\"",
+	    "{\"a\":\"1\",}",
+	    "{\"a\":\"1\"}x",
+	    "{\"a\":\"1\" \"b\":\"2\"}",
+	    "{\"a\":1}",
+	    "{\"a\":null}",
+	    "{\"a\":{\"b\":\"c\"}}",
+	    "{\"a\":\"1\\n\"}",
+	    "{\"a\\n\":\"1\"}",
+	    "{\"a\":\"1\n\"}",
+	    "{\"a\":\"\xFF\"}",
+	    "{\"\xC3\":\"1\"}",
+	    "{\"a\":\"1\",\"a\":\"2\"}",
+	    "{\"a\":\"\",\"b\":\"\",\"c\":\"\",\"d\":\"\",\"e\":\"\"}",
+	};
+	struct json_member m[4];
+
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		if (flat(texts[i], m) != 0)
+			fail_msg("was read: %s", texts[i]);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(flat_objects_are_read_in_place),
+	    cmocka_unit_test(what_is_not_flat_is_left_to_the_parser),
 	    cmocka_unit_test(quotes_backslashes_and_control_characters_are_escaped),
 	    cmocka_unit_test(what_needs_no_escape_gets_none),
 	    cmocka_unit_test(bad_utf8_becomes_the_replacement_character),

@@ -120,6 +120,18 @@ static void each_dialect_is_understood(void **state)
 	assert_true(str_eq(d.text, "x"));
 	assert_string_equal(d.request_id, "r");
 	delta_finish(&d);
+	/* The same with an escape, and with a member that is no string: not read in place. */
+	d = parse("{\"type\":\"chat.token\",\"request_id\":\"r\",\"content\":\"x\\n\"}");
+	assert_true(str_eq(d.text, "x\n") && d.memory);
+	assert_string_equal(d.request_id, "r");
+	delta_finish(&d);
+	d = parse(
+	    "{\"type\":\"chat.token\",\"content\":\"x\",\"reasoning_content\":\"y\",\"n\":1}");
+	assert_true(str_eq(d.text, "x") && str_eq(d.thinking, "y") && d.memory);
+	delta_finish(&d);
+	d = parse("{\"type\":\"chat.token\",\"reasoning_content\":\"y\"}");
+	assert_true(!d.text.p && str_eq(d.thinking, "y") && !d.memory);
+	delta_finish(&d);
 	d = parse("{\"type\":\"chat.completed\",\"finish_reason\":\"stop\"}");
 	assert_true(d.done);
 	delta_finish(&d);
