@@ -25,6 +25,7 @@ struct permission {
 	char *turn_id, *tool, *args, *preview, *match; /* owned */
 	int64_t created_ms, expires_ms;
 	uint64_t timeout_ms;
+	uint64_t asked_us;	   /* monotonic: the wall clock may jump */
 	uint64_t asked_seq;	   /* of its permission.request */
 	uv_timer_t timer;	   /* carries the free */
 	permission_cb *on_decided; /* NULL: dropped */
@@ -151,7 +152,7 @@ static void on_timeout(uv_timer_t *timer)
 static void on_asked(void *data, int rc)
 {
 	struct permission *p = data;
-	int64_t left;
+	uint64_t passed_ms;
 
 	p->writing = false;
 	if (!p->on_decided) {
@@ -162,13 +163,9 @@ static void on_asked(void *data, int rc)
 	if (rc != 0)
 		return;
 	p->state = OPEN;
-	left = p->expires_ms - clock_wall_ms();
-	/* The clock may have jumped: never longer than it was meant. */
-	if (left < 0)
-		left = 0;
-	if ((uint64_t)left > p->timeout_ms)
-		left = (int64_t)p->timeout_ms;
-	uv_timer_start(&p->timer, on_timeout, (uint64_t)left, 0);
+	passed_ms = (clock_mono_us() - p->asked_us) / 1000;
+	uv_timer_start(
+	    &p->timer, on_timeout, passed_ms < p->timeout_ms ? p->timeout_ms - passed_ms : 0, 0);
 }
 
 struct permission *permission_ask(const struct permission_opts *o)
@@ -187,6 +184,7 @@ struct permission *permission_ask(const struct permission_opts *o)
 	p->on_decided = o->on_decided;
 	p->data = o->data;
 	p->timeout_ms = (uint64_t)config_int(s->core->opts.config, "daemon.permissionTimeoutMs");
+	p->asked_us = clock_mono_us();
 	p->created_ms = clock_wall_ms();
 	p->expires_ms = p->created_ms + (int64_t)p->timeout_ms;
 	uv_timer_init(s->core->opts.loop, &p->timer);
