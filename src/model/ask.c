@@ -45,13 +45,14 @@ struct model_ask {
 	struct model_text *text;
 	struct buf error_body;	    /* of an HTTP answer that is no stream */
 	struct ask_tool *tools_out; /* owned, tool_count */
-	size_t tool_count, answer_bytes;
+	size_t tool_count, answer_bytes, deltas;
 	int status, retries;
 	bool framed; /* SSE: the body's end is told apart from a cut connection */
 	bool ready, got_delta, got_finish, no_ws, paused;
 	bool has_usage;
 	uint64_t prompt_tokens, completion_tokens;
-	char finish_reason[32], request_id[128], sentence[512];
+	char finish_reason[32], request_id[128];
+	char other_type[80]; /* of an answer that is no stream; "" when it is one */
 };
 
 static void start_stream(struct model_ask *a);
@@ -259,23 +260,36 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 	a->opts.on_text(a->opts.data, thinking, p, n);
 }
 
+/* Which call of the answer this is a fragment of. Some servers give no index: then a new id, or a
+ * name without one, begins the next call. */
+static uint64_t place_of(const struct model_ask *a, const struct delta_tool *from)
+{
+	if (from->has_index)
+		return from->index;
+	for (size_t i = 0; from->id.n && i < a->tool_count; i++)
+		if (str_eq(from->id, buf_cstr(&a->tools_out[i].id)))
+			return i;
+	return from->id.n || from->name.n || !a->tool_count ? a->tool_count : a->tool_count - 1;
+}
+
 static bool take_tools(struct model_ask *a, const struct delta *d)
 {
 	for (size_t i = 0; i < d->tool_count; i++) {
 		const struct delta_tool *from = &d->tools[i];
+		uint64_t place = place_of(a, from);
 		struct ask_tool *to;
 
-		if (from->index >= DELTA_MAX_TOOL_CALLS)
+		if (place >= DELTA_MAX_TOOL_CALLS)
 			return false;
-		if (from->index >= a->tool_count) {
-			size_t want = from->index + 1;
+		if (place >= a->tool_count) {
+			size_t want = place + 1;
 
 			a->tools_out = mem_realloc(a->tools_out, want * sizeof *a->tools_out);
 			memset(a->tools_out + a->tool_count, 0,
 			    (want - a->tool_count) * sizeof *a->tools_out);
 			a->tool_count = want;
 		}
-		to = &a->tools_out[from->index];
+		to = &a->tools_out[place];
 		if (to->arguments.len + from->arguments.n > DELTA_MAX_ARGUMENTS ||
 		    to->id.len + from->id.n > 256 || to->name.len + from->name.n > 256)
 			return false;
@@ -285,6 +299,7 @@ static bool take_tools(struct model_ask *a, const struct delta *d)
 		if (!to->name.len)
 			buf_add(&to->name, from->name.p, from->name.n);
 		buf_add(&to->arguments, from->arguments.p, from->arguments.n);
+		a->answer_bytes += from->arguments.n;
 	}
 	return true;
 }
@@ -305,7 +320,8 @@ static void take_message(struct model_ask *a, const char *p, size_t n)
 		return;
 	}
 	a->answer_bytes += d.text.n + d.thinking.n;
-	if (a->answer_bytes > ASK_MAX_ANSWER || !take_tools(a, &d)) {
+	if (!take_tools(a, &d) || a->answer_bytes > ASK_MAX_ANSWER ||
+	    ++a->deltas > ASK_MAX_DELTAS) {
 		end(a, TURN_ERROR_MODEL, "the model's answer is too large");
 		delta_finish(&d);
 		return;
@@ -443,6 +459,17 @@ static int on_sse_event(void *data, struct str text, struct str id)
 	return a->state == ASK_SSE ? 0 : ERR_CLOSED;
 }
 
+/* A stream names its type, or none; anything else with a 200 may be somebody's page. */
+static void take_type(struct model_ask *a, struct str type)
+{
+	struct str head;
+
+	str_cut(type, ';', &head);
+	a->other_type[0] = '\0';
+	if (type.n && !str_ieq(str_trim(head), "text/event-stream"))
+		snprintf(a->other_type, sizeof a->other_type, "%.*s", (int)type.n, type.p);
+}
+
 static bool on_sse_head(void *data, int status, const struct http_parser *parser)
 {
 	struct model_ask *a = data;
@@ -450,23 +477,8 @@ static bool on_sse_head(void *data, int status, const struct http_parser *parser
 	a->status = status;
 	a->framed = http_header_has(parser, "Transfer-Encoding", "chunked") ||
 		    http_header(parser, "Content-Length", NULL).p;
+	take_type(a, http_header(parser, "Content-Type", NULL));
 	return status != 101;
-}
-
-static void on_sse_body(void *data, const char *p, size_t n)
-{
-	struct model_ask *a = data;
-	int rc;
-
-	if (a->status != 200) {
-		size_t room = 4096 - a->error_body.len;
-
-		buf_add(&a->error_body, p, n < room ? n : room);
-		return;
-	}
-	rc = sse_feed(a->sse, p, n);
-	if (rc == ERR_LIMIT && a->state == ASK_SSE)
-		end(a, TURN_ERROR_MODEL, "the model server sent a line that is too large");
 }
 
 static void on_http_error(struct model_ask *a)
@@ -486,6 +498,51 @@ static void on_http_error(struct model_ask *a)
 	end(a, overflow ? TURN_ERROR_CONTEXT : TURN_ERROR_MODEL, message);
 }
 
+static void on_other_type(struct model_ask *a)
+{
+	bool overflow;
+	char said[300], message[500];
+
+	delta_error_text(a->error_body.p, a->error_body.len, said, sizeof said, &overflow);
+	snprintf(message, sizeof message,
+	    "the model server answered with %s where text/event-stream was expected: %s",
+	    a->other_type, said);
+	end(a, TURN_ERROR_MODEL, message);
+}
+
+static void on_no_stream(struct model_ask *a)
+{
+	if (a->status == 200)
+		on_other_type(a);
+	else
+		on_http_error(a);
+}
+
+/* Keep the beginning of what is no stream. False: that was enough of it. */
+static bool keep_error(struct model_ask *a, const char *p, size_t n)
+{
+	size_t room = ASK_MAX_ERROR_BODY - a->error_body.len;
+
+	buf_add(&a->error_body, p, n < room ? n : room);
+	return n < room;
+}
+
+static void on_sse_body(void *data, const char *p, size_t n)
+{
+	struct model_ask *a = data;
+
+	if (a->status != 200) {
+		if (!keep_error(a, p, n))
+			on_no_stream(a);
+		return;
+	}
+	if (sse_feed(a->sse, p, n) == ERR_LIMIT && a->state == ASK_SSE)
+		end(a, TURN_ERROR_MODEL, "the model server sent a line that is too large");
+	/* Some call a stream something else: believe what it is. */
+	if (a->state == ASK_SSE && a->other_type[0] && !a->got_delta && !keep_error(a, p, n))
+		on_no_stream(a);
+}
+
 static void on_sse_done(void *data, const struct err *err, bool sent)
 {
 	struct model_ask *a = data;
@@ -494,8 +551,8 @@ static void on_sse_done(void *data, const struct err *err, bool sent)
 	a->http = NULL;
 	if (a->state != ASK_SSE)
 		return;
-	if (a->status && a->status != 200) {
-		on_http_error(a);
+	if (a->status && (a->status != 200 || (a->other_type[0] && !a->got_delta))) {
+		on_no_stream(a);
 		return;
 	}
 	/* A stream that ended in order without [DONE] has said all it had to say. */

@@ -27,7 +27,11 @@ struct uv_loop_s;
 
 enum {
 	ASK_MAX_RETRIES = 3,
-	ASK_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of text in one answer; then model-error */
+	ASK_MAX_ANSWER =
+	    16 * 1024 * 1024, /* bytes of one answer, text and calls; then model-error */
+	ASK_MAX_ERROR_BODY =
+	    4096, /* bytes of an answer that is no stream; the rest is not waited for */
+	ASK_MAX_DELTAS = 4 * 1000 * 1000, /* messages of one answer: each is an event */
 };
 
 struct model_tool_call {

@@ -33,6 +33,64 @@ static void carry_bad_bytes(const char *p, size_t n, struct buf *out)
 	}
 }
 
+/* The value of the escape \\uXXXX at p, or -1 when there is none. */
+static int escape_at(const char *p, size_t n)
+{
+	int value = 0;
+
+	if (n < 6 || p[0] != '\\' || p[1] != 'u')
+		return -1;
+	for (int i = 2; i < 6; i++) {
+		const char *digits = "0123456789abcdef0123456789ABCDEF";
+		const char *at = p[i] ? strchr(digits, p[i]) : NULL;
+
+		if (!at)
+			return -1;
+		value = value << 4 | (int)((at - digits) & 15);
+	}
+	return value;
+}
+
+/*
+ * Half a surrogate pair and U+0000 are escapes JSON allows and no parser of ours
+ * takes (RFC 8259, section 8.2): they become U+FFFD, as cut characters do.
+ */
+static void mend_escapes(const char *p, size_t n, struct buf *out)
+{
+	size_t at = 0;
+
+	while (at < n) {
+		const char *slash = memchr(p + at, '\\', n - at);
+		int value, next;
+
+		if (!slash)
+			slash = p + n;
+		buf_add(out, p + at, (size_t)(slash - (p + at)));
+		at = (size_t)(slash - p);
+		if (at == n)
+			return;
+		value = escape_at(p + at, n - at);
+		if (value < 0) {
+			size_t both = n - at < 2 ? 1 : 2;
+
+			buf_add(out, p + at, both);
+			at += both;
+			continue;
+		}
+		next = n - at > 6 ? escape_at(p + at + 6, n - at - 6) : -1;
+		if (value >= 0xD800 && value < 0xDC00 && next >= 0xDC00 && next < 0xE000) {
+			buf_add(out, p + at, 12);
+			at += 12;
+			continue;
+		}
+		if (value == 0 || (value >= 0xD800 && value < 0xE000))
+			buf_adds(out, "\\ufffd");
+		else
+			buf_add(out, p + at, 6);
+		at += 6;
+	}
+}
+
 static struct str restore_bad_bytes(struct str s)
 {
 	struct buf out = {0};
@@ -101,13 +159,15 @@ static int take_tool(struct delta *d, const json_t *call)
 	const json_t *function = json_object_get(call, "function");
 	const json_t *from = json_is_object(function) ? function : call;
 	struct delta_tool *t;
-	int64_t index = json_int(call, "index", 0);
+	const json_t *index = json_object_get(call, "index");
+	int64_t n = json_is_integer(index) ? json_integer_value(index) : 0;
 
-	if (!json_is_object(call) || d->tool_count == sizeof d->tools / sizeof d->tools[0] ||
-	    index < 0 || index >= DELTA_MAX_TOOL_CALLS)
+	if (!json_is_object(call) || d->tool_count == DELTA_MAX_CALLS || n < 0 ||
+	    n >= DELTA_MAX_TOOL_CALLS)
 		return ERR_SYNTAX;
 	t = &d->tools[d->tool_count++];
-	t->index = (uint64_t)index;
+	t->has_index = json_is_integer(index);
+	t->index = (uint64_t)n;
 	t->id = json_str(call, "id");
 	t->name = json_str(from, "name");
 	t->arguments = json_str(from, "arguments");
@@ -227,14 +287,19 @@ static bool take_plain_token(const char *p, size_t n, struct delta *d)
 
 int delta_parse(const char *p, size_t n, struct delta *ret)
 {
-	struct buf fixed = {0};
+	struct buf fixed = {0}, mended = {0};
 	json_t *root = NULL;
 	bool carried;
 	int rc;
 
-	*ret = (struct delta){0};
+	memset(ret, 0, offsetof(struct delta, tools));
 	if (take_plain_token(p, n, ret))
 		return 0;
+	if (memmem(p, n, "\\u", 2)) {
+		mend_escapes(p, n, &mended);
+		p = mended.p;
+		n = mended.len;
+	}
 	carried = str_utf8_valid(p, n) != n;
 	if (carried) {
 		carry_bad_bytes(p, n, &fixed);
@@ -245,6 +310,7 @@ int delta_parse(const char *p, size_t n, struct delta *ret)
 	if (rc == 0)
 		rc = take(ret, root);
 	buf_finish(&fixed);
+	buf_finish(&mended);
 	if (rc != 0) {
 		json_decref(root);
 		return ERR_SYNTAX;
@@ -262,7 +328,7 @@ void delta_finish(struct delta *d)
 	json_decref(d->memory);
 	free((char *)(uintptr_t)d->unescaped[0].p);
 	free((char *)(uintptr_t)d->unescaped[1].p);
-	*d = (struct delta){0};
+	memset(d, 0, offsetof(struct delta, tools));
 }
 
 void delta_error_text(const char *p, size_t n, char *out, size_t size, bool *ret_context_overflow)

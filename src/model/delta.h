@@ -16,6 +16,7 @@ enum {
 	DELTA_MAX_MESSAGE =
 	    1024 * 1024,	    /* a line or frame; longer ones end the turn with model-error */
 	DELTA_MAX_TOOL_CALLS = 128, /* in one answer */
+	DELTA_MAX_CALLS = 32,	    /* in one message */
 	DELTA_MAX_ARGUMENTS = 4 * 1024 * 1024, /* of one tool call */
 };
 
@@ -23,17 +24,18 @@ struct delta {
 	struct str text, thinking; /* p NULL: none; may hold bytes that are no UTF-8 */
 	bool has_usage, done;
 	uint64_t prompt_tokens, completion_tokens;
-	char finish_reason[32]; /* "" when none */
-	char error[512];	/* "" when none: the server's sentence */
-	bool context_overflow;	/* the error says the prompt does not fit */
-	char request_id[128];	/* LMX: what a cancel names; "" when none */
-	size_t tool_count;
-	struct delta_tool {
-		uint64_t index;
-		struct str id, name, arguments; /* fragments; p NULL: none */
-	} tools[8];				/* more in one message than this is an error */
+	char finish_reason[32];	 /* "" when none */
+	char error[512];	 /* "" when none: the server's sentence */
+	bool context_overflow;	 /* the error says the prompt does not fit */
+	char request_id[128];	 /* LMX: what a cancel names; "" when none */
 	void *memory;		 /* what strs may point into; delta_finish frees it */
 	struct str unescaped[2]; /* text and thinking when they had bad bytes, owned */
+	size_t tool_count;
+	struct delta_tool {
+		bool has_index;
+		uint64_t index;
+		struct str id, name, arguments; /* fragments; p NULL: none */
+	} tools[DELTA_MAX_CALLS];		/* last: not cleared for each token */
 };
 
 /*

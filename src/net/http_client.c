@@ -257,6 +257,11 @@ void http_call_send(struct http_call *call, const char *p, size_t n)
 		send_wire(call, p, n);
 }
 
+size_t http_call_queued(const struct http_call *call)
+{
+	return call->closing || !call->stream ? 0 : stream_queued(call->stream);
+}
+
 void http_call_read(struct http_call *call, bool on)
 {
 	if (!call->closing && call->stream)

@@ -53,8 +53,11 @@ struct http_call *http_call_start(struct uv_loop_s *loop, const struct http_call
 /* Drop it: the connection is closed at once, no callback fires any more. NULL is allowed. */
 void http_call_cancel(struct http_call *call);
 
-/* Send bytes after a switch. */
+/* Send bytes after a switch. The caller bounds what it queues (http_call_queued). */
 void http_call_send(struct http_call *call, const char *p, size_t n);
+
+/* Bytes that were sent and that the peer has not taken. */
+size_t http_call_queued(const struct http_call *call);
 
 /* Stop or resume reading, so that a fast server waits for a slow reader. */
 void http_call_read(struct http_call *call, bool on);

@@ -72,7 +72,7 @@ static void on_bytes(void *data, const char *p, size_t n)
 
 	w->depth++;
 	rc = ws_feed(w->ws, p, n, &out);
-	if (!w->dead && out.len)
+	if (!w->dead && out.len && http_call_queued(w->http) < WS_CALL_MAX_QUEUED)
 		http_call_send(w->http, out.p, out.len);
 	buf_finish(&out);
 	if (rc == ERR_LIMIT && !w->dead) {

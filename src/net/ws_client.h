@@ -14,6 +14,10 @@ struct filter;
 struct uv_loop_s;
 struct ws_call;
 
+enum {
+	WS_CALL_MAX_QUEUED = 64 * 1024
+}; /* past it pings of a peer that does not read stay unanswered */
+
 struct ws_call_opts {
 	const char *host;
 	int port;
