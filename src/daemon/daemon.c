@@ -45,6 +45,7 @@ struct daemon {
 	struct core *core;
 	struct server server;
 	struct worker *files; /* reads config, writes state.json */
+	uv_work_t first_work; /* starts the threads of libuv */
 	uv_signal_t terminate, interrupt, hangup;
 	uv_timer_t timer; /* of the stop */
 	char daemon_id[32], host[256], started_at[CLOCK_ISO_SIZE];
@@ -384,6 +385,17 @@ static void find_places(struct daemon *d)
 	    realpath(d->paths.sessions_dir, real) ? real : d->paths.sessions_dir);
 }
 
+static void nothing(uv_work_t *work)
+{
+}
+
+/* All threads there will ever be: libuv aborts when those of its own cannot be had later. */
+static void start_threads(struct daemon *d)
+{
+	d->files = worker_new(&d->loop);
+	uv_queue_work(&d->loop, &d->first_work, nothing, NULL);
+}
+
 static int start(struct daemon *d, struct err *reterr)
 {
 	struct store_stats stats;
@@ -417,7 +429,7 @@ static int start(struct daemon *d, struct err *reterr)
 	if (rc != 0)
 		return rc;
 	core_set_port(d->core, d->port);
-	d->files = worker_new(&d->loop);
+	start_threads(d);
 	uv_timer_init(&d->loop, &d->timer);
 	d->timer.data = d;
 	watch_signal(d, &d->terminate, on_terminate, SIGTERM);

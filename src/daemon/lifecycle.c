@@ -104,6 +104,13 @@ static void remove_leftovers(const struct paths *paths)
 		closedir(d);
 }
 
+static int make_private(const char *dir, struct err *reterr)
+{
+	if (chmod(dir, 0700) != 0)
+		return err_set(reterr, -errno, "cannot make %s private: %s", dir, strerror(errno));
+	return 0;
+}
+
 int lifecycle_lock(
     const struct paths *paths, struct lifecycle_locks *ret, pid_t *ret_owner, struct err *reterr)
 {
@@ -118,9 +125,11 @@ int lifecycle_lock(
 	if (rc != 0)
 		return rc;
 	/* What is in there is for this user alone, whoever made the directories. */
-	if (chmod(paths->daemon_dir, 0700) != 0 || chmod(paths->sessions_dir, 0700) != 0)
-		return err_set(
-		    reterr, -errno, "cannot make %s private: %s", paths->home, strerror(errno));
+	rc = make_private(paths->daemon_dir, reterr);
+	if (rc == 0)
+		rc = make_private(paths->sessions_dir, reterr);
+	if (rc != 0)
+		return rc;
 	ret->sessions_fd = take(paths->sessions_lock, ret_owner, reterr);
 	if (ret->sessions_fd < 0)
 		return ret->sessions_fd;

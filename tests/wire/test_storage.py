@@ -1,25 +1,9 @@
 """A disk that is full: typed errors, reading goes on, recovery without a restart, nothing seen is lost."""
-import ctypes
 import os
 import threading
 
-from opta_test import Demo, Home, Daemon, Skip, WebSocket, check, check_equal, ended_turns, wait_for
-
-CLONE_NEWNS, MS_REC, MS_PRIVATE = 0x20000, 0x4000, 0x40000
-
-
-def small_disk(home, kilobytes):
-    """Puts sessions/ on a disk of that size, seen by this test's processes alone."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    path = os.path.join(home.dir, "sessions")
-    os.makedirs(path, mode=0o700)
-    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        raise Skip("this machine allows no mount namespace: " + os.strerror(ctypes.get_errno()))
-    if libc.mount(b"tmpfs", path.encode(), b"tmpfs", 0, f"size={kilobytes}k,mode=700".encode()) != 0:
-        raise Skip("this machine allows no tmpfs: " + os.strerror(ctypes.get_errno()))
-    home.mounts.append(path)
-    return path
-
+from opta_test import Demo, Home, Daemon, WebSocket, check, check_equal, ended_turns, wait_for
+from small_disk import small_disk
 
 def fill(path):
     """Takes what is left of the disk. Returns the file to remove."""
