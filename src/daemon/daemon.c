@@ -33,6 +33,8 @@ enum {
 	DAEMON_LAST_WRITES_MS = 2000,
 	/* For the goodbyes to leave the sockets. */
 	DAEMON_GOODBYE_MS = 300,
+	/* Bytes of free memory that are not given back to the system at once. */
+	DAEMON_HEAP_KEEP = 1024 * 1024,
 };
 
 struct daemon {
@@ -483,6 +485,10 @@ int daemon_run(const struct daemon_opts *opts)
 	os_forbid_dumps();
 	/* Each thread's own arena would cost more than all of our data. */
 	mallopt(M_ARENA_MAX, 1);
+	/* Segments of the log come and go: mapping and clearing their pages each time costs more
+	 * than reading them. */
+	mallopt(M_MMAP_THRESHOLD, DAEMON_HEAP_KEEP);
+	mallopt(M_TRIM_THRESHOLD, DAEMON_HEAP_KEEP);
 	rc = prepare(&d, &owner, &err);
 	if (rc == ERR_BUSY) {
 		tell(&d, "busy %d %s", (int)owner, err.text);

@@ -9,65 +9,83 @@
 
 enum {
 	FRAME_TEXT = 0x81, /* FIN and opcode 1 */
-	HEADER_USUAL = 4,  /* 126 and a 16-bit length: nearly every envelope */
-	HEADER_LARGE = 10, /* 127 and a 64-bit length */
+	SEQ_DIGITS = 20,   /* of the largest number */
 };
 
-/*
- * The header before n payload bytes was assumed to take HEADER_USUAL bytes;
- * write it, moving the payload when it does not.
- */
-static void finish_header(struct buf *b, size_t start)
-{
-	size_t n = b->len - start - HEADER_USUAL;
-	unsigned char *h;
+static const char before_time[] = ",\"ts\":\"", before_payload[] = "\",\"payload\":";
 
-	if (n > 0xFFFF) {
-		buf_reserve(b, HEADER_LARGE - HEADER_USUAL);
-		memmove(b->p + start + HEADER_LARGE, b->p + start + HEADER_USUAL, n);
-		b->len += HEADER_LARGE - HEADER_USUAL;
-		h = (unsigned char *)b->p + start;
-		h[1] = 127;
-		for (int i = 0; i < 8; i++)
-			h[2 + i] = (unsigned char)((uint64_t)n >> (56 - 8 * i));
-	} else if (n < 126) {
-		memmove(b->p + start + 2, b->p + start + HEADER_USUAL, n);
-		b->len -= HEADER_USUAL - 2;
-		h = (unsigned char *)b->p + start;
-		h[1] = (unsigned char)n;
+enum {
+	/* What an envelope has beside its head, the digits of its seq and its payload. */
+	REST = sizeof before_time - 1 + CLOCK_ISO_SIZE - 1 + sizeof before_payload - 1 + 1,
+	FRAME_HEADER_MAX = 10,
+};
+
+/* Ids hold only [a-zA-Z0-9_-], so nothing here needs escaping. */
+void envelope_put_head(
+    struct buf *head, enum event_kind kind, const char *daemon_id, const char *session_id)
+{
+	buf_adds(head, "{\"v\":\"" OPTA_ENVELOPE_VERSION "\",\"event\":\"");
+	buf_adds(head, event_name(kind));
+	buf_adds(head, "\",\"daemonId\":\"");
+	buf_adds(head, daemon_id);
+	buf_adds(head, "\",\"sessionId\":\"");
+	buf_adds(head, session_id);
+	buf_adds(head, "\",\"seq\":");
+}
+
+static char *put(char *p, const void *from, size_t n)
+{
+	memcpy(p, from, n);
+	return p + n;
+}
+
+/* RFC 6455, section 5.2: lengths of 7, 16 and 64 bits. */
+static char *put_frame_header(char *p, size_t n)
+{
+	*p++ = (char)FRAME_TEXT;
+	if (n < 126) {
+		*p++ = (char)n;
+	} else if (n <= 0xFFFF) {
+		*p++ = 126;
+		*p++ = (char)(n >> 8);
+		*p++ = (char)n;
 	} else {
-		h = (unsigned char *)b->p + start;
-		h[1] = 126;
-		h[2] = (unsigned char)(n >> 8);
-		h[3] = (unsigned char)n;
+		*p++ = 127;
+		for (int i = 0; i < 8; i++)
+			*p++ = (char)((uint64_t)n >> (56 - 8 * i));
 	}
-	h[0] = FRAME_TEXT;
+	return p;
+}
+
+void envelope_put(struct buf *segment, const struct buf *head, uint64_t seq, int64_t ts_ms,
+    const char *payload, size_t n)
+{
+	char digits[SEQ_DIGITS];
+	size_t first = SEQ_DIGITS;
+	char *p;
+
+	assert(seq > 0);
+	for (uint64_t left = seq; left; left /= 10)
+		digits[--first] = (char)('0' + left % 10);
+	p = buf_reserve(segment, FRAME_HEADER_MAX + head->len + SEQ_DIGITS + REST + n);
+	p = put_frame_header(p, head->len + (SEQ_DIGITS - first) + REST + n);
+	p = put(p, head->p, head->len);
+	p = put(p, digits + first, SEQ_DIGITS - first);
+	p = put(p, before_time, sizeof before_time - 1);
+	clock_iso(ts_ms, p);
+	p = put(p + CLOCK_ISO_SIZE - 1, before_payload, sizeof before_payload - 1);
+	p = n ? put(p, payload, n) : p;
+	*p++ = '}';
+	segment->len = (size_t)(p - segment->p);
 }
 
 void envelope_put_frame(struct buf *segment, const struct envelope *e)
 {
-	size_t start = segment->len;
-	char iso[CLOCK_ISO_SIZE];
+	struct buf head = {0};
 
-	assert(e->seq > 0);
-	clock_iso(e->ts_ms, iso);
-	buf_reserve(segment, HEADER_LARGE + 256 + e->payload_len);
-	segment->len += HEADER_USUAL;
-	/* Ids hold only [a-zA-Z0-9_-], so nothing here needs escaping. */
-	buf_adds(segment, "{\"v\":\"" OPTA_ENVELOPE_VERSION "\",\"event\":\"");
-	buf_adds(segment, event_name(e->kind));
-	buf_adds(segment, "\",\"daemonId\":\"");
-	buf_adds(segment, e->daemon_id);
-	buf_adds(segment, "\",\"sessionId\":\"");
-	buf_adds(segment, e->session_id);
-	buf_adds(segment, "\",\"seq\":");
-	buf_addu(segment, e->seq);
-	buf_adds(segment, ",\"ts\":\"");
-	buf_add(segment, iso, CLOCK_ISO_SIZE - 1);
-	buf_adds(segment, "\",\"payload\":");
-	buf_add(segment, e->payload, e->payload_len);
-	buf_addc(segment, '}');
-	finish_header(segment, start);
+	envelope_put_head(&head, e->kind, e->daemon_id, e->session_id);
+	envelope_put(segment, &head, e->seq, e->ts_ms, e->payload, e->payload_len);
+	buf_finish(&head);
 }
 
 size_t envelope_frame(const char *p, size_t n, struct str *ret_json)

@@ -26,7 +26,15 @@ struct envelope {
 	size_t payload_len;
 };
 
-/* Append e as one frame to segment. */
+/* Append what all envelopes of one kind, daemon and session begin with. */
+void envelope_put_head(
+    struct buf *head, enum event_kind kind, const char *daemon_id, const char *session_id);
+
+/* Append one frame: an envelope with that head, and a payload that is n bytes of JSON text. */
+void envelope_put(struct buf *segment, const struct buf *head, uint64_t seq, int64_t ts_ms,
+    const char *payload, size_t n);
+
+/* The same for one alone. */
 void envelope_put_frame(struct buf *segment, const struct envelope *e);
 
 /*

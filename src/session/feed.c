@@ -15,6 +15,7 @@ struct feed {
 	struct list ready; /* cursors to be called, first come first */
 	uv_idle_t again;   /* runs while ready is not empty: the loop polls sockets in between */
 	bool running;
+	unsigned ahead; /* cursors that read ahead */
 };
 
 static void run(struct feed *f)
@@ -87,6 +88,16 @@ void cursor_attach(struct cursor *c, struct session *session, uint64_t next)
 	mark(session->core->feed, c);
 }
 
+/* Drop what was read from disk. */
+static void forget(struct feed *f, struct cursor *c)
+{
+	segment_unref(c->cold);
+	segment_unref(c->after);
+	c->cold = c->after = NULL;
+	f->ahead -= c->ahead;
+	c->ahead = c->flows = false;
+}
+
 void cursor_detach(struct cursor *c)
 {
 	struct session *session = c->session;
@@ -98,8 +109,7 @@ void cursor_detach(struct cursor *c)
 	list_remove(&c->ready);
 	log_read_cancel(c->read);
 	c->read = NULL;
-	segment_unref(c->cold);
-	c->cold = NULL;
+	forget(session->core->feed, c);
 	session_unref(session);
 }
 
@@ -108,11 +118,37 @@ static void on_read(void *data, int rc, struct segment *segment)
 	struct cursor *c = data;
 
 	c->read = NULL;
+	if (c->cold) {
+		/* Read ahead: nobody waits. What could not be read is tried again when it is
+		 * wanted. */
+		c->after = rc == 0 ? segment_ref(segment) : NULL;
+		c->flows = rc == 0;
+		return;
+	}
 	if (rc == 0)
 		c->cold = segment_ref(segment);
 	else
 		c->failed = true;
 	mark(c->session->core->feed, c);
+}
+
+static bool holds(const struct segment *s, uint64_t seq)
+{
+	return s && s->first_seq <= seq && seq <= s->last_seq;
+}
+
+/* The client takes one segment after the other: have the next one ready when it wants it. */
+static void read_ahead(struct feed *f, struct cursor *c)
+{
+	struct log *log = c->session->log;
+	uint64_t next = c->cold->last_seq + 1;
+
+	if (c->read || c->after || next > log_durable(log) || log_tail(log, next) ||
+	    (!c->ahead && f->ahead == FEED_AHEAD))
+		return;
+	f->ahead += !c->ahead;
+	c->ahead = true;
+	c->read = log_read(log, next, LOG_AHEAD_BYTES, on_read, c);
 }
 
 enum cursor_state cursor_next(struct cursor *c, struct segment **ret_segment, size_t *ret_at)
@@ -125,19 +161,24 @@ enum cursor_state cursor_next(struct cursor *c, struct segment **ret_segment, si
 	if (c->failed)
 		return CURSOR_BAD;
 	if (c->next > log_durable(session->log)) {
-		segment_unref(c->cold);
-		c->cold = NULL;
+		forget(session->core->feed, c);
 		c->waiting = true;
 		return CURSOR_END;
 	}
-	if (c->cold && (c->next < c->cold->first_seq || c->next > c->cold->last_seq)) {
+	if (c->cold && !holds(c->cold, c->next)) {
+		c->flows = c->next == c->cold->last_seq + 1;
 		segment_unref(c->cold);
-		c->cold = NULL;
+		c->cold = c->after;
+		c->after = NULL;
+		if (c->cold && !holds(c->cold, c->next))
+			forget(session->core->feed, c);
 	}
+	if (c->cold && c->flows)
+		read_ahead(session->core->feed, c);
 	s = c->cold ? c->cold : log_tail(session->log, c->next);
 	if (!s) {
 		if (!c->read)
-			c->read = log_read(session->log, c->next, on_read, c);
+			c->read = log_read(session->log, c->next, LOG_SEGMENT_BYTES, on_read, c);
 		return CURSOR_WAIT;
 	}
 	*ret_segment = s;
@@ -153,8 +194,7 @@ void cursor_advance(struct cursor *c, uint64_t next, size_t offset)
 
 void cursor_relax(struct cursor *c)
 {
-	segment_unref(c->cold);
-	c->cold = NULL;
+	forget(c->session->core->feed, c);
 }
 
 void cursor_wake(struct cursor *c)

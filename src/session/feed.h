@@ -20,7 +20,12 @@ struct segment;
 struct session;
 struct uv_loop_s;
 
-enum { FEED_SLICE_US = 1000 };
+enum {
+	FEED_SLICE_US = 1000,
+	/* Cursors that read the segment after theirs while theirs is being sent; the others wait
+	 * for each. */
+	FEED_AHEAD = 8,
+};
 
 struct cursor {
 	struct list link;	 /* in the session's list of cursors */
@@ -29,7 +34,10 @@ struct cursor {
 	uint64_t next;		 /* the event to send next */
 	size_t offset;		 /* bytes of it already sent, in the owner's own encoding */
 	struct segment *cold;	 /* owned reference: what was read from disk for it */
+	struct segment *after;	 /* the same: what follows cold, or NULL */
 	struct log_read *read;	 /* under way, or NULL */
+	bool flows;		 /* took one whole segment from disk, and wants the next */
+	bool ahead;		 /* counted as one that reads ahead */
 	bool waiting;		 /* at the end: to be called when it moves */
 	bool failed;		 /* the log could not be read */
 	/* There is more (or the session is gone, or a read failed): call cursor_next. May detach.

@@ -19,8 +19,9 @@
 struct log {
 	struct log_opts opts;
 	struct store_sealer sealer;
-	struct buf open;     /* frames appended since the last seal */
-	uint64_t open_first; /* seq of its first frame */
+	struct buf heads[EVENT_KINDS]; /* of envelopes; empty until there is one of that kind */
+	struct buf open;	       /* frames appended since the last seal */
+	uint64_t open_first;	       /* seq of its first frame */
 	uint64_t last, durable;
 	uint64_t packed;       /* up to it packing was asked for */
 	size_t unwritten;      /* bytes in open and in segments with the writer */
@@ -163,6 +164,8 @@ void log_free(struct log *l)
 	drop_oldest(l, l->tail_len);
 	free(l->tail);
 	buf_finish(&l->open);
+	for (int i = 0; i < EVENT_KINDS; i++)
+		buf_finish(&l->heads[i]);
 	free(l);
 }
 
@@ -175,13 +178,9 @@ uint64_t log_append(struct log *l, enum event_kind kind, const char *payload, si
 	if (!l->open.len)
 		l->open_first = l->last + 1;
 	before = l->open.len;
-	envelope_put_frame(&l->open, &(struct envelope){.kind = kind,
-					 .daemon_id = l->opts.daemon_id,
-					 .session_id = l->opts.session_id,
-					 .seq = ++l->last,
-					 .ts_ms = clock_wall_ms(),
-					 .payload = payload,
-					 .payload_len = n});
+	if (!l->heads[kind].len)
+		envelope_put_head(&l->heads[kind], kind, l->opts.daemon_id, l->opts.session_id);
+	envelope_put(&l->open, &l->heads[kind], ++l->last, clock_wall_ms(), payload, n);
 	l->unwritten += l->open.len - before;
 	store_want_seal(l->opts.store, &l->sealer);
 	return l->last;
@@ -236,6 +235,7 @@ struct log_read {
 	struct cache *cache; /* borrowed from the store */
 	int64_t session;
 	uint64_t seq, until;	 /* from, and the last durable one at the time of asking */
+	size_t bytes;		 /* enough of them */
 	struct segment *segment; /* the result, owned */
 	log_read_cb *on_read;	 /* NULL: cancelled */
 	void *data;
@@ -250,6 +250,7 @@ static int run_read(struct db *db, struct store_job *job)
 	sqlite3_stmt *stmt;
 	int rc;
 
+	segment_begin(&frames);
 	/* The row that holds seq is the last one that begins at or before it. */
 	stmt = db_query(db,
 	    "SELECT " SEGMENT_COLUMNS " FROM segments WHERE id >= coalesce("
@@ -258,7 +259,8 @@ static int run_read(struct db *db, struct store_job *job)
 	    "iii", store_key(r->session, r->seq), store_key(r->session, 0),
 	    store_key(r->session, r->until));
 	while ((rc = db_step(db, stmt)) == 1) {
-		if (!segment_row_read(stmt, &row) || (last && row.first_seq != last + 1)) {
+		if (!segment_row_append(stmt, &row, &frames) ||
+		    (last && row.first_seq != last + 1)) {
 			rc = ERR_CORRUPT;
 			sqlite3_reset(stmt);
 			break;
@@ -266,8 +268,7 @@ static int run_read(struct db *db, struct store_job *job)
 		if (!last)
 			first = row.first_seq;
 		last = row.last_seq;
-		buf_add(&frames, row.frames.p, row.frames.n);
-		if (frames.len >= LOG_SEGMENT_BYTES) {
+		if (frames.len >= r->bytes) {
 			sqlite3_reset(stmt);
 			rc = 0;
 			break;
@@ -276,9 +277,8 @@ static int run_read(struct db *db, struct store_job *job)
 	if (rc == 0 && (!last || r->seq < first || r->seq > last))
 		rc = ERR_CORRUPT;
 	if (rc == 0)
-		r->segment = segment_new(first, last, frames.p, frames.len);
+		r->segment = segment_end(&frames, first, last);
 	buf_finish(&frames);
-	segment_row_finish(&row);
 	return rc;
 }
 
@@ -310,7 +310,8 @@ static void done_cached(struct store_job *job, int rc)
 	free(r);
 }
 
-struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, void *data)
+struct log_read *log_read(
+    struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data)
 {
 	struct log_read *r = mem_zalloc(1, sizeof *r);
 	struct cache *cache = store_cache(l->opts.store);
@@ -323,6 +324,7 @@ struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, voi
 	r->cache = cache;
 	r->session = l->opts.session;
 	r->seq = seq;
+	r->bytes = bytes;
 	r->until = l->durable;
 	r->on_read = on_read;
 	r->data = data;

@@ -26,6 +26,9 @@ enum {
 	LOG_TAIL_BYTES = 256 * 1024,
 	/* Memory of all tails together: past it each keeps only what is not yet durable. */
 	LOG_TAILS_BYTES = 2 * 1024 * 1024,
+	/* Read for who takes one segment after the other: fewer turns of two threads. With what a
+	 * row may have more than this, still small enough for the cache. */
+	LOG_AHEAD_BYTES = 192 * 1024 - 1024,
 	/* What the last daemon left unpacked is packed with the first turn, so many events back. */
 	LOG_PACK_BACK = 1000000,
 	/* More than this not yet durable: the producer (the model's stream) is paused. */
@@ -74,10 +77,11 @@ typedef void log_read_cb(void *data, int rc, struct segment *segment);
 struct log_read;
 
 /*
- * Read about LOG_SEGMENT_BYTES of events from seq on (durable ones) off the
+ * Read at least `bytes` of events from seq on (durable ones), if there are so many, off the
  * loop. on_read is called once, never before this returns, unless log_read_cancel is.
  */
-struct log_read *log_read(struct log *l, uint64_t seq, log_read_cb *on_read, void *data);
+struct log_read *log_read(
+    struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data);
 
 /* on_read will not be called. The read goes on and is dropped. */
 void log_read_cancel(struct log_read *r);

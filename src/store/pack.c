@@ -233,12 +233,11 @@ bool pack_frames(uint64_t first_seq, uint64_t last_seq, const char *p, size_t n,
 /* --- unpacking --- */
 
 struct opening {
-	char daemon_id[PACK_MAX_ID], session_id[PACK_MAX_ID];
 	int64_t ms;
 	struct str kinds, times, starts, ends, lengths, rests;
-	enum event_kind names[EVENT_KINDS];
 	unsigned name_count;
-	struct buf last[EVENT_KINDS]; /* payload before, by place */
+	struct buf heads[EVENT_KINDS]; /* of envelopes, by place */
+	struct buf last[EVENT_KINDS];  /* payload before, by place */
 };
 
 static bool take_id(struct str *at, char ret[PACK_MAX_ID])
@@ -256,21 +255,24 @@ static bool take_columns(struct opening *o, struct str at, uint64_t count)
 {
 	struct str *const columns[] = {
 	    &o->kinds, &o->times, &o->starts, &o->ends, &o->lengths, &o->rests};
+	char daemon_id[PACK_MAX_ID], session_id[PACK_MAX_ID];
 	uint64_t n, ms;
 
-	if (!take_varint(&at, &n) || n != count || !take_id(&at, o->daemon_id) ||
-	    !take_id(&at, o->session_id) || !take_varint(&at, &ms) || !take_varint(&at, &n) ||
+	if (!take_varint(&at, &n) || n != count || !take_id(&at, daemon_id) ||
+	    !take_id(&at, session_id) || !take_varint(&at, &ms) || !take_varint(&at, &n) ||
 	    n > EVENT_KINDS)
 		return false;
 	o->ms = unzigzag(ms);
 	for (o->name_count = 0; o->name_count < n; o->name_count++) {
+		enum event_kind kind;
 		struct str name;
 
 		if (!take_text(&at, &name) || name.n > PACK_MAX_NAME)
 			return false;
-		o->names[o->name_count] = event_of(name);
-		if (o->names[o->name_count] == EVENT_KINDS)
+		kind = event_of(name);
+		if (kind == EVENT_KINDS)
 			return false;
+		envelope_put_head(&o->heads[o->name_count], kind, daemon_id, session_id);
 	}
 	for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
 		if (!take_text(&at, columns[i]))
@@ -284,14 +286,15 @@ static bool open_event(struct opening *o, uint64_t seq, struct buf *out)
 	uint64_t step, start, end, length;
 	struct str kind, rest;
 	struct buf *payload;
+	unsigned place;
 	size_t tail;
 
-	if (!take(&o->kinds, 1, &kind) || (unsigned char)*kind.p >= o->name_count ||
+	if (!take(&o->kinds, 1, &kind) || (place = (unsigned char)*kind.p) >= o->name_count ||
 	    !take_varint(&o->times, &step) || !take_varint(&o->starts, &start) ||
 	    !take_varint(&o->ends, &end) || !take_varint(&o->lengths, &length) ||
 	    !take(&o->rests, length, &rest))
 		return false;
-	payload = &o->last[(unsigned char)*kind.p];
+	payload = &o->last[place];
 	if (start > payload->len || end > payload->len - start)
 		return false;
 	/* The middle of the payload before is replaced, its end moved. */
@@ -304,13 +307,7 @@ static bool open_event(struct opening *o, uint64_t seq, struct buf *out)
 		memcpy(payload->p + start, rest.p, rest.n);
 	payload->len = (size_t)start + rest.n + (size_t)end;
 	o->ms = (int64_t)((uint64_t)o->ms + (uint64_t)unzigzag(step));
-	envelope_put_frame(out, &(struct envelope){.kind = o->names[(unsigned char)*kind.p],
-				    .daemon_id = o->daemon_id,
-				    .session_id = o->session_id,
-				    .seq = seq,
-				    .ts_ms = o->ms,
-				    .payload = payload->p,
-				    .payload_len = payload->len});
+	envelope_put(out, &o->heads[place], seq, o->ms, payload->p, payload->len);
 	return true;
 }
 
@@ -338,11 +335,16 @@ bool pack_open(uint64_t first_seq, uint64_t last_seq, const char *p, size_t n, s
 	bool ok = first_seq && first_seq <= last_seq && decompress(p, n, &plain) &&
 		  take_columns(&o, (struct str){plain.p, plain.len}, last_seq - first_seq + 1);
 
+	/* As much as a usual row has, at once. */
+	if (ok && last_seq > first_seq)
+		buf_reserve(out, PACK_BYTES);
 	for (uint64_t seq = first_seq; ok && seq <= last_seq; seq++)
 		ok = open_event(&o, seq, out) && out->len - begin <= PACK_MAX_BYTES;
 	ok = ok && o.rests.n == 0 && o.kinds.n == 0;
-	for (unsigned i = 0; i < EVENT_KINDS; i++)
+	for (unsigned i = 0; i < EVENT_KINDS; i++) {
+		buf_finish(&o.heads[i]);
 		buf_finish(&o.last[i]);
+	}
 	buf_finish(&plain);
 	return ok;
 }

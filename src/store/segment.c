@@ -3,6 +3,7 @@
 
 #include <assert.h>
 
+#include "base/buf.h"
 #include "base/mem.h"
 #include "protocol/envelope.h"
 
@@ -16,6 +17,26 @@ struct segment *segment_new(uint64_t first_seq, uint64_t last_seq, const char *p
 	s->last_seq = last_seq;
 	s->len = len;
 	memcpy(s->bytes, p, len);
+	return s;
+}
+
+void segment_begin(struct buf *b)
+{
+	assert(b->len == 0);
+	buf_reserve(b, sizeof(struct segment));
+	b->len = sizeof(struct segment);
+}
+
+struct segment *segment_end(struct buf *b, uint64_t first_seq, uint64_t last_seq)
+{
+	size_t len = b->len - sizeof(struct segment);
+	struct segment *s;
+
+	assert(first_seq > 0 && first_seq <= last_seq);
+	/* Gives back what the buf grew beyond it. */
+	s = mem_realloc(b->p, b->len);
+	*b = (struct buf){0};
+	*s = (struct segment){.refs = 1, .first_seq = first_seq, .last_seq = last_seq, .len = len};
 	return s;
 }
 

@@ -20,6 +20,13 @@ struct segment {
 	char bytes[]; /* len bytes of frames */
 };
 
+/* Room at the beginning of a buf for what becomes a segment; frames are appended then. */
+void segment_begin(struct buf *b);
+
+/* The frames first_seq … last_seq appended to b since segment_begin as a segment with one
+ * reference, in the memory of b, which is empty afterwards. */
+struct segment *segment_end(struct buf *b, uint64_t first_seq, uint64_t last_seq);
+
 /* A segment with one reference, its bytes copied from p. */
 struct segment *segment_new(uint64_t first_seq, uint64_t last_seq, const char *p, size_t len);
 

@@ -40,6 +40,10 @@ int segment_row_put(
 int segment_row_put_packed(
     struct db *db, int64_t session, uint64_t first_seq, uint64_t last_seq, const char *p, size_t n);
 
+/* Append the frames of the row stmt stands on to out, and tell its numbers in row (frames is left
+ * empty). False when they are not whole; out may have grown. */
+bool segment_row_append(struct sqlite3_stmt *stmt, struct segment_row *row, struct buf *out);
+
 /* The row stmt stands on. False when its frames are not whole; id and last_seq are as stored then,
  * frames is empty. */
 bool segment_row_read(struct sqlite3_stmt *stmt, struct segment_row *row);

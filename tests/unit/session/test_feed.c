@@ -7,6 +7,7 @@ struct reader {
 	struct cursor cursor;
 	uint64_t seen, limit; /* the last event taken; how many it takes at once, 0: all */
 	unsigned calls;
+	unsigned ahead; /* events taken while the next segment was being read */
 	enum cursor_state state;
 	void (*also)(struct reader *r); /* in the callback */
 	struct reader *other;
@@ -30,6 +31,7 @@ static void on_ready(struct cursor *cursor)
 		r->state = cursor_next(cursor, &s, &at);
 		if (r->state != CURSOR_DATA)
 			return;
+		r->ahead += cursor->cold && cursor->read;
 		/* One by one, and nothing that is not durable. */
 		assert_int_equal(cursor->next, r->seen + 1);
 		assert_true(cursor->next <= session_last_seq(cursor->session));
@@ -232,6 +234,57 @@ static void what_is_not_in_memory_is_read_from_the_disk(void **state)
 	cursor_detach(&part.cursor);
 }
 
+static void who_takes_segment_after_segment_finds_the_next_one_read(void **state)
+{
+	enum { READERS = FEED_AHEAD + 4 };
+	struct reader readers[READERS] = {0};
+	unsigned ahead = 0;
+	size_t done = 0;
+
+	world_session("s");
+	for (int i = 0; i < 6000; i++)
+		append("a word of some length, so that it fills more than one segment");
+	append_all_durable();
+	world_reload("s");
+	for (int i = 0; i < READERS; i++) {
+		attach(&readers[i], 1);
+	}
+	while (done < READERS) {
+		unsigned held = 0;
+
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		done = 0;
+		for (int i = 0; i < READERS; i++) {
+			done += readers[i].seen == 6001;
+			held += readers[i].cursor.ahead;
+		}
+		assert_in_range(held, 0, FEED_AHEAD);
+	}
+	for (int i = 0; i < READERS; i++) {
+		ahead += readers[i].ahead > 0;
+		assert_false(readers[i].cursor.ahead);
+		cursor_detach(&readers[i].cursor);
+	}
+	assert_true(ahead > 0);
+}
+
+static void who_is_blocked_holds_nothing(void **state)
+{
+	struct reader r = {.limit = 100};
+
+	world_session("s");
+	for (int i = 0; i < 3000; i++)
+		append("a word of some length, so that it fills more than one segment");
+	append_all_durable();
+	world_reload("s");
+	attach(&r, 1);
+	while (r.seen < 3001) {
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		assert_null(r.cursor.after);
+	}
+	cursor_detach(&r.cursor);
+}
+
 static void who_reads_a_session_that_is_deleted_is_told(void **state)
 {
 	struct reader waiting = {0}, behind = {0};
@@ -319,6 +372,8 @@ int main(void)
 	    with_world(a_callback_may_detach_itself_and_who_is_next),
 	    with_world(a_callback_may_free_its_cursor_and_with_it_the_session),
 	    with_world(what_is_not_in_memory_is_read_from_the_disk),
+	    with_world(who_takes_segment_after_segment_finds_the_next_one_read),
+	    with_world(who_is_blocked_holds_nothing),
 	    with_world(who_reads_a_session_that_is_deleted_is_told),
 	    with_world(a_damaged_log_is_told_apart_from_its_end),
 	    with_world(a_follower_hears_of_each_session_from_where_it_moved),

@@ -178,7 +178,7 @@ static void what_is_read_from_disk_is_what_was_in_memory(void **state)
 	assert_null(log_tail(w->log, 1));
 	while (next <= w->durable) {
 		w->done = false;
-		log_read(w->log, next, on_read, NULL);
+		log_read(w->log, next, LOG_SEGMENT_BYTES, on_read, NULL);
 		run_until(&w->done);
 		assert_int_equal(w->read_rc, 0);
 		buf_add(&cold, w->read->bytes + segment_find(w->read, next),
@@ -189,7 +189,7 @@ static void what_is_read_from_disk_is_what_was_in_memory(void **state)
 	assert_memory_equal(cold.p, live.p, live.len);
 	/* From the middle of a stored segment as well. */
 	w->done = false;
-	log_read(w->log, 777, on_read, NULL);
+	log_read(w->log, 777, LOG_SEGMENT_BYTES, on_read, NULL);
 	run_until(&w->done);
 	assert_true(w->read->first_seq <= 777 && 777 <= w->read->last_seq);
 	buf_finish(&live);
@@ -329,7 +329,7 @@ static void sessions_are_listed_found_and_deleted_whole(void **state)
 	assert_null(strstr(buf_cstr(&json), "\"s1\""));
 #undef LIST
 	w->done = false;
-	log_read(w->log, 1, on_read, NULL);
+	log_read(w->log, 1, LOG_SEGMENT_BYTES, on_read, NULL);
 	run_until(&w->done);
 	assert_int_equal(w->read_rc, ERR_CORRUPT);
 	buf_finish(&json);
@@ -359,7 +359,7 @@ static void open_turns_end_as_interrupted_with_what_was_answered(void **state)
 	assert_int_equal(w->stats.recovered, 1);
 	open_log(last + 1);
 	w->done = false;
-	log_read(w->log, last + 1, on_read, NULL);
+	log_read(w->log, last + 1, LOG_SEGMENT_BYTES, on_read, NULL);
 	run_until(&w->done);
 	assert_int_equal(w->read_rc, 0);
 	assert_non_null(memmem(w->read->bytes, w->read->len, "\"code\":\"interrupted\"", 20));

@@ -96,7 +96,7 @@ static struct buf read_all(void)
 	cache_forget(store_cache(store), 1);
 	while (next <= log_durable(session_log)) {
 		answered = false;
-		log_read(cold, next, on_read, NULL);
+		log_read(cold, next, LOG_SEGMENT_BYTES, on_read, NULL);
 		run_until(answered);
 		assert_int_equal(found_rc, 0);
 		buf_add(&all, found->bytes + segment_find(found, next),

@@ -43,6 +43,20 @@ static void each_event_is_found_where_its_frame_begins(void **state)
 	buf_finish(&bytes);
 }
 
+static void a_buf_of_frames_becomes_one_without_a_copy(void **state)
+{
+	struct buf bytes = {0};
+	struct segment *s;
+
+	segment_begin(&bytes);
+	put(&bytes, 3, 5);
+	s = segment_end(&bytes, 3, 5);
+	assert_null(bytes.p);
+	assert_int_equal(s->refs, 1);
+	assert_true(segment_is_whole(3, 5, s->bytes, s->len));
+	segment_unref(s);
+}
+
 static void the_bytes_are_its_own_copy(void **state)
 {
 	struct segment *s;
@@ -84,6 +98,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(each_event_is_found_where_its_frame_begins),
+	    cmocka_unit_test(a_buf_of_frames_becomes_one_without_a_copy),
 	    cmocka_unit_test(the_bytes_are_its_own_copy),
 	    cmocka_unit_test(damaged_bytes_have_no_place),
 	    cmocka_unit_test(the_last_reference_frees),
