@@ -3,6 +3,7 @@
  * acks, pongs and errors from one small control buffer, between events only.
  */
 #include <inttypes.h>
+#include <uv.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -26,8 +27,12 @@
 
 enum {
 	WS_PING_MS = 30000,
-	WS_PING_SPREAD_MS = 5000, /* so that ten thousand clients are not pinged at once */
-	WS_MISSED_PINGS = 2,	  /* unanswered: the peer is gone */
+	WS_PING_SPREAD_MS =
+	    20000, /* of the first one, so that ten thousand clients are not pinged at once */
+	/* Pings leave at whole multiples of this: one wake-up for a hundred of ten thousand
+	   clients, and their pongs come together as well. */
+	WS_PING_GRID_MS = 250,
+	WS_MISSED_PINGS = 2, /* unanswered: the peer is gone */
 	/* Acks and pongs not yet sent; past it the client is not read until it reads. */
 	WS_CONTROL_MAX = 4096,
 	WS_MAX_MESSAGE = REQUEST_MAX_BODY,
@@ -414,12 +419,21 @@ static void on_raw(void *data, const char *p, size_t n)
 	maybe_free(client);
 }
 
-static void arm_ping(struct ws_client *client)
+/* The next ping in about ms. */
+static void arm_ping(struct ws_client *client, uint64_t ms)
+{
+	uint64_t now = uv_now(conn_server(client->conn)->loop), due = now + ms;
+
+	http_conn_timer(conn_http(client->conn), due - due % WS_PING_GRID_MS - now);
+}
+
+/* Chance spreads the first pings; the others keep their distance. */
+static void arm_first_ping(struct ws_client *client)
 {
 	unsigned spread;
 
 	ids_random(&spread, sizeof spread);
-	http_conn_timer(conn_http(client->conn), WS_PING_MS - spread % WS_PING_SPREAD_MS);
+	arm_ping(client, WS_PING_MS - spread % WS_PING_SPREAD_MS);
 }
 
 static void on_timer(void *data)
@@ -444,7 +458,7 @@ static void on_timer(void *data)
 		flush_control(client);
 		client->missed++;
 	}
-	arm_ping(client);
+	arm_ping(client, WS_PING_MS);
 }
 
 static void on_gone(void *data)
@@ -555,7 +569,7 @@ bool websocket_open(struct call *call)
 	client->subscriber =
 	    (struct subscriber){.conn = conn, .ops = &subscriber_callbacks, .data = client};
 	subscriber_init(&client->subscriber);
-	arm_ping(client);
+	arm_first_ping(client);
 	subscribe(client, core, named ? buf_cstr(&id) : NULL, after);
 	buf_finish(&id);
 	buf_finish(&text);
