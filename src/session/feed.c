@@ -14,26 +14,31 @@
 struct feed {
 	struct list ready; /* cursors to be called, first come first */
 	uv_idle_t again;   /* runs while ready is not empty: the loop polls sockets in between */
+	uv_prepare_t turn; /* a turn of the loop begins */
+	uint64_t spent_us; /* of this turn's slice */
+	unsigned open_handles; /* while closing */
 	bool running;
 	unsigned ahead; /* cursors that read ahead */
 };
 
+/*
+ * However many logs grew in this turn of the loop, and however often, cursors
+ * get one slice of it: what is left is for on_again, after the sockets had theirs.
+ */
 static void run(struct feed *f)
 {
-	uint64_t until;
+	uint64_t begun, spent = f->spent_us;
 
-	if (f->running || list_empty(&f->ready))
+	if (f->running || list_empty(&f->ready) || spent >= FEED_SLICE_US)
 		return;
 	f->running = true;
-	until = clock_mono_us() + FEED_SLICE_US;
-	for (unsigned n = 1; !list_empty(&f->ready); n++) {
+	begun = clock_mono_us();
+	while (!list_empty(&f->ready) && f->spent_us < FEED_SLICE_US) {
 		struct cursor *c = list_entry(f->ready.next, struct cursor, ready);
 
 		list_remove(&c->ready);
 		c->on_ready(c);
-		/* The clock costs as much as a small send: look at every eighth. */
-		if (n % 8 == 0 && clock_mono_us() > until)
-			break;
+		f->spent_us = spent + (clock_mono_us() - begun);
 	}
 	f->running = false;
 	if (list_empty(&f->ready))
@@ -45,6 +50,13 @@ static void on_again(uv_idle_t *idle)
 	run(idle->data);
 }
 
+static void on_turn(uv_prepare_t *turn)
+{
+	struct feed *f = turn->data;
+
+	f->spent_us = 0;
+}
+
 struct feed *feed_new(uv_loop_t *loop)
 {
 	struct feed *f = mem_zalloc(1, sizeof *f);
@@ -52,18 +64,29 @@ struct feed *feed_new(uv_loop_t *loop)
 	list_init(&f->ready);
 	uv_idle_init(loop, &f->again);
 	f->again.data = f;
+	uv_prepare_init(loop, &f->turn);
+	f->turn.data = f;
+	uv_prepare_start(&f->turn, on_turn);
+	uv_unref((uv_handle_t *)&f->turn);
 	return f;
 }
 
+/* Both handles lie in f: it goes with the second, whichever that is. */
 static void on_closed(uv_handle_t *handle)
 {
-	free(handle->data);
+	struct feed *f = handle->data;
+
+	if (--f->open_handles == 0)
+		free(f);
 }
 
 void feed_free(struct feed *f)
 {
-	if (f)
-		uv_close((uv_handle_t *)&f->again, on_closed);
+	if (!f)
+		return;
+	f->open_handles = 2;
+	uv_close((uv_handle_t *)&f->again, on_closed);
+	uv_close((uv_handle_t *)&f->turn, on_closed);
 }
 
 static void mark(struct feed *f, struct cursor *c)

@@ -4,7 +4,8 @@
 /*
  * Cursors: where each client stands in a session's log. When the log's end
  * moves, cursors that wait there are called, at most FEED_SLICE_US of them in
- * one turn of the loop, so that a thousand clients do not make one wait.
+ * one turn of the loop, however many logs moved in it, so that a thousand
+ * clients do not make one wait.
  * A cursor costs a position, never a queue. Loop thread only.
  */
 

@@ -11,6 +11,7 @@ struct reader {
 	enum cursor_state state;
 	void (*also)(struct reader *r); /* in the callback */
 	struct reader *other;
+	unsigned *in_turn; /* calls in this turn of the loop, of all readers */
 };
 
 static void on_ready(struct cursor *cursor)
@@ -362,9 +363,53 @@ static void a_follower_hears_of_each_session_from_where_it_moved(void **state)
 	list_remove(&v.follower.link);
 }
 
+/* A callback that takes as long as many sends. */
+static void on_ready_slow(struct cursor *cursor)
+{
+	struct reader *r = list_entry(cursor, struct reader, cursor);
+	uint64_t until = uv_hrtime() + FEED_SLICE_US * 400ull;
+
+	on_ready(cursor);
+	while (uv_hrtime() < until)
+		continue;
+	(*r->in_turn)++;
+}
+
+static void many_batches_in_one_turn_of_the_loop_share_one_slice(void **state)
+{
+	enum { READERS = 40 };
+	struct reader all[READERS] = {0};
+	unsigned in_turn = 0, most = 0, done = 0;
+
+	world_session("s");
+	for (size_t i = 0; i < READERS; i++) {
+		all[i].in_turn = &in_turn;
+		attach(&all[i], 1);
+		all[i].cursor.on_ready = on_ready_slow;
+	}
+	run_until(all[READERS - 1].state == CURSOR_END && all[READERS - 1].calls);
+	/* Several segments in one batch, each announced by itself. */
+	for (int i = 0; i < 1500; i++)
+		append("a word of some length, so that it fills more than one segment");
+	for (uint64_t until = uv_hrtime() + 20000000000ull;
+	     done < READERS && uv_hrtime() < until;) {
+		in_turn = 0;
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		most = in_turn > most ? in_turn : most;
+		for (done = 0; done < READERS && all[done].seen == 1501; done++)
+			continue;
+	}
+	assert_int_equal(done, READERS);
+	/* Three calls make a slice; the idle handle and the announcement may meet in one turn. */
+	assert_in_range(most, 1, 6);
+	for (size_t i = 0; i < READERS; i++)
+		cursor_detach(&all[i].cursor);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    with_world(many_batches_in_one_turn_of_the_loop_share_one_slice),
 	    with_world(a_cursor_is_called_soon_and_waits_at_the_end),
 	    with_world(a_waiting_cursor_wakes_only_once_the_event_is_durable),
 	    with_world(an_event_the_disk_refused_is_never_seen),
