@@ -105,7 +105,7 @@ typed by hand; run it again and this page is made anew.
 Each figure is measured next to a *floor*: a program in `bench/floor/` that does only what the machine cannot spare anybody (read a request and
 write fixed bytes, write the same chunk to every socket, insert the same rows in the same transactions). opta and floor take turns, five
 times; a cell is *median (least … most)*, and "compared" is the median of the five ratios or differences. Absolute numbers are this
-machine's, and it has other guests; the comparison is what travels. The load generators share the cores with what they measure.
+machine's, and others work on it (load before the first figure: {load:.1f}); the comparison is what travels. The load generators share the cores with what they measure.
 
 **{summary}.**
 """
@@ -119,9 +119,9 @@ def commit_of(root):
         return "unknown"
 
 
-def write(root, results, took):
-    """BENCHMARKS.md, and the pictures it shows."""
-    parts = [INTRO.format(date=time.strftime("%Y-%m-%d"), took=took, cores=os.cpu_count(), processor=processor(), kernel=platform.release(),
+def write(root, results, took, load):
+    """BENCHMARKS.md, and the pictures it shows. load: the machine's load average before the run."""
+    parts = [INTRO.format(date=time.strftime("%Y-%m-%d"), took=took, cores=os.cpu_count(), processor=processor(), kernel=platform.release(), load=load,
                           commit=commit_of(root), summary=summary(results))]
     for result in results:
         parts.append(f"\n## {TITLES[result.name]}\n\n{result.table()}")

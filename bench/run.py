@@ -28,7 +28,7 @@ def main(words):
         print(f"bench: there is no {unknown[0]}; there are: quick {' '.join(GROUPS)}", file=sys.stderr)
         return 2
     build_programs()
-    begun = time.monotonic()
+    begun, load = time.monotonic(), os.getloadavg()[0]
     folder = tempfile.mkdtemp(prefix="opta-bench-")
     results = []
     try:
@@ -46,7 +46,7 @@ def main(words):
     took = time.monotonic() - begun
     print(f"\n{report.summary(results)}; {took:.0f} s", flush=True)
     if not quick and not names:
-        report.write(ROOT, results, took)
+        report.write(ROOT, results, took, load)
     return 0
 
 
