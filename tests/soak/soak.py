@@ -74,7 +74,16 @@ class Soak:
         self.daemon.http("POST", f"/v3/sessions/{self.session(rng)}/cancel", {})
 
     def read(self, rng):
+        """A session may be deleted while it is read: then, and only then, the end may be an early one."""
         sid = self.session(rng)
+        try:
+            self.read_one(sid, rng)
+        except (Gone, Refused):
+            with self.lock:
+                if sid in self.sessions:
+                    raise
+
+    def read_one(self, sid, rng):
         how = rng.randrange(4)
         if how == 0:
             with self.daemon.ws(sid, 0) as ws:
