@@ -360,9 +360,21 @@ static void on_bad(void *data, const char *reason, bool too_large)
 	struct conn *c = data;
 	char sentence[200];
 
+	struct str token, none = {NULL, 0};
+
 	if (c->call)
 		call_free(c->call);
-	/* Who has not shown the token learns nothing of what we made of their bytes. */
+	/* Who has not shown the token learns nothing of what we made of their bytes, nor more
+	 * about a token than by a good request. */
+	token = shown_token(c, none, false, NULL);
+	if (!c->known && token.n) {
+		if (auth_token_ok(&c->server->auth, token)) {
+			make_known(c);
+		} else if (!auth_guess(&c->server->auth)) {
+			conn_close(c);
+			return;
+		}
+	}
 	if (!c->known) {
 		reject(c, API_UNAUTHORIZED,
 		    "a token is needed: Authorization: Bearer <the token in state.json>");

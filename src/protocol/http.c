@@ -1,4 +1,8 @@
-/* HTTP/1.1 over llhttp: limits, header table, heads. */
+/*
+ * HTTP/1.1 over llhttp: limits, header table, heads. llhttp forgives much for
+ * the sake of old peers; what a proxy before us may read otherwise than we do
+ * is refused by a scan of each request before llhttp sees it.
+ */
 #include "protocol/http.h"
 
 #include <assert.h>
@@ -13,15 +17,60 @@ struct header {
 	uint32_t name, name_len, value, value_len; /* places in head */
 };
 
+/*
+ * Where the scan of a request stands: a head (RFC 9112 2 to 5), then, when the
+ * body comes in chunks, their sizes (7.1) and the trailer.
+ *
+ *   START -> METHOD -> TARGET -> VERSION -> LINE_LF -> LINE -> END_LF -> HEAD
+ *                                             ^         v
+ *                                             VALUE <- NAME
+ *   HEAD -> BODY (by length)
+ *   HEAD -> SIZE (-> EXT_*) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
+ *                                 size 0: -> LINE … END_LF -> END
+ */
+enum scan_state {
+	SCAN_START,    /* before the request line; one empty line may come first (2.2) */
+	SCAN_START_LF, /* within that empty line */
+	SCAN_METHOD,
+	SCAN_TARGET,
+	SCAN_VERSION,
+	SCAN_LINE_LF, /* a line's CR was seen */
+	SCAN_LINE,    /* at the begin of a header or of the empty line after the last */
+	SCAN_NAME,
+	SCAN_VALUE,
+	SCAN_END_LF, /* the empty line's CR was seen */
+	SCAN_HEAD,   /* the head is whole: on_headers says how the body comes */
+	SCAN_BODY,   /* nothing to look at */
+	SCAN_SIZE,
+	SCAN_EXT_NAME,
+	SCAN_EXT_VALUE,
+	SCAN_SIZE_LF,
+	SCAN_DATA,
+	SCAN_DATA_CR,
+	SCAN_DATA_LF,
+	SCAN_END, /* the chunked message is whole */
+};
+
+struct scan {
+	enum scan_state at;
+	const char *reason; /* static: what is wrong, or NULL */
+	uint64_t chunk;	    /* bytes of the chunk still to come */
+	size_t bytes;	    /* of the head or trailer so far */
+	size_t extensions;  /* bytes of chunk extensions so far */
+	unsigned count;	    /* characters of the current part */
+	bool empty_line, trailer, too_large;
+};
+
 struct http_parser {
 	llhttp_t ll;
+	struct scan scan;		 /* of requests only */
 	const struct http_callbacks *cb; /* borrowed */
 	void *data;
 	struct buf head;	/* target and headers, packed */
 	struct header *headers; /* owned, HTTP_MAX_HEADERS, made at the first header */
 	size_t header_count;
 	uint32_t target_len;
-	bool in_value, started, too_large, stopped, switched, complete;
+	bool requests, head_done, in_value, started, too_large, stopped, switched, complete;
 	const char *reason; /* static */
 };
 
@@ -57,24 +106,200 @@ static int reject(struct http_parser *p, const char *reason)
 	return -1;
 }
 
-/* Letters, digits and these make a field name (RFC 9110 5.6.2); llhttp lets a blank through. */
-static bool is_name(const char *p, size_t n)
+/* Letters, digits and these make a token (RFC 9110 5.6.2). */
+static bool is_token(unsigned char c)
 {
-	for (size_t i = 0; i < n; i++)
-		if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'z') ||
-			(p[i] >= 'A' && p[i] <= 'Z') || (p[i] && strchr("!#$%&'*+-.^_`|~", p[i]))))
-			return false;
-	return true;
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c && strchr("!#$%&'*+-.^_`|~", c));
 }
+
+/* What a header's value may hold (RFC 9110 5.5). */
+static bool is_text(unsigned char c)
+{
+	return c == '\t' || (c >= ' ' && c != 0x7F);
+}
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+/* --- the scan: one byte at a time; each returns what is wrong, or NULL --- */
+
+static const char *scan_to(struct scan *s, enum scan_state next)
+{
+	s->at = next;
+	s->count = 0;
+	return NULL;
+}
+
+static const char *scan_line_feed(struct scan *s, unsigned char c, enum scan_state next)
+{
+	return c == '\n' ? scan_to(s, next) : "a carriage return stands alone";
+}
+
+static const char *scan_version(struct scan *s, unsigned char c)
+{
+	static const char version[] = "HTTP/1.";
+	const unsigned digit = sizeof version - 1;
+
+	if (s->count == digit + 1 && c == '\r')
+		return scan_to(s, SCAN_LINE_LF);
+	if (s->count < digit ? c != version[s->count] : s->count > digit || (c != '0' && c != '1'))
+		return "the request line does not end in HTTP/1.0 or HTTP/1.1";
+	s->count++;
+	return NULL;
+}
+
+static const char *scan_head(struct scan *s, unsigned char c)
+{
+	switch (s->at) {
+	case SCAN_START:
+		if (c == '\r' && !s->empty_line) {
+			s->empty_line = true;
+			return scan_to(s, SCAN_START_LF);
+		}
+		return is_token(c) ? scan_to(s, SCAN_METHOD) : "the request has no method";
+	case SCAN_START_LF:
+		return scan_line_feed(s, c, SCAN_START);
+	case SCAN_METHOD:
+		if (c == ' ')
+			return scan_to(s, SCAN_TARGET);
+		return is_token(c) ? NULL : "the method has a character it may not have";
+	case SCAN_TARGET:
+		if (c == ' ' && s->count)
+			return scan_to(s, SCAN_VERSION);
+		s->count = 1;
+		return c > ' ' && c < 0x7F && c != '#'
+			   ? NULL
+			   : "the request target has a character it may not have";
+	case SCAN_VERSION:
+		return scan_version(s, c);
+	case SCAN_LINE_LF:
+		return scan_line_feed(s, c, SCAN_LINE);
+	case SCAN_LINE:
+		if (c == '\r')
+			return scan_to(s, SCAN_END_LF);
+		if (c == ' ' || c == '\t')
+			return "a header is folded over two lines";
+		return is_token(c) ? scan_to(s, SCAN_NAME) : "a header has no name";
+	case SCAN_NAME:
+		if (c == ':')
+			return scan_to(s, SCAN_VALUE);
+		return is_token(c) ? NULL : "a header's name has a character it may not have";
+	case SCAN_VALUE:
+		if (c == '\r')
+			return scan_to(s, SCAN_LINE_LF);
+		return is_text(c) ? NULL : "a header's value has a control character";
+	case SCAN_END_LF:
+		return scan_line_feed(s, c, s->trailer ? SCAN_END : SCAN_HEAD);
+	default:
+		return "there are bytes after the end";
+	}
+}
+
+/* What may follow a chunk's size, or an extension that is whole. */
+static const char *scan_extension_end(struct scan *s, unsigned char c)
+{
+	if (c == '\r')
+		return scan_to(s, SCAN_SIZE_LF);
+	return c == ';' ? scan_to(s, SCAN_EXT_NAME) : "a chunk's size is malformed";
+}
+
+static const char *scan_size(struct scan *s, unsigned char c)
+{
+	int digit = hex_digit((char)c);
+
+	if (digit < 0)
+		return s->count ? scan_extension_end(s, c) : "a chunk has no size";
+	if (s->count++ == 0)
+		s->chunk = 0;
+	s->chunk = s->chunk << 4 | (unsigned)digit;
+	return s->count <= HTTP_MAX_CHUNK_DIGITS ? NULL : "a chunk's size has too many digits";
+}
+
+static const char *scan_chunk(struct scan *s, unsigned char c)
+{
+	switch (s->at) {
+	case SCAN_SIZE:
+		return scan_size(s, c);
+	case SCAN_EXT_NAME:
+	case SCAN_EXT_VALUE:
+		/* Not in quotes: llhttp knows only some of them, and nobody sends them here. */
+		if (is_token(c)) {
+			s->count = 1;
+			return NULL;
+		}
+		if (c == '=' && s->at == SCAN_EXT_NAME && s->count)
+			return scan_to(s, SCAN_EXT_VALUE);
+		return s->count ? scan_extension_end(s, c) : "a chunk's extension is malformed";
+	case SCAN_SIZE_LF:
+		/* After the last chunk comes the trailer, of the shape of a head's lines. */
+		s->trailer = s->chunk == 0;
+		return scan_line_feed(s, c, s->trailer ? SCAN_LINE : SCAN_DATA);
+	case SCAN_DATA_CR:
+		return c == '\r' ? scan_to(s, SCAN_DATA_LF) : "a chunk is longer than its size";
+	case SCAN_DATA_LF:
+		return scan_line_feed(s, c, SCAN_SIZE);
+	default:
+		return scan_head(s, c);
+	}
+}
+
+/* Does the current byte count as a head's or trailer's, and how many of them may there be? */
+static bool scan_counts(struct scan *s)
+{
+	if (s->at > SCAN_SIZE && s->at < SCAN_SIZE_LF && ++s->extensions > HTTP_MAX_EXTENSIONS)
+		return false;
+	return s->at >= SCAN_HEAD || ++s->bytes <= HTTP_MAX_TARGET + HTTP_MAX_HEAD;
+}
+
+/* How many of n bytes may go to llhttp now: up to a fault (s->reason says which) or the head's end.
+ */
+static size_t scan(struct scan *s, const char *p, size_t n)
+{
+	size_t i = 0;
+
+	while (i < n && !s->reason && s->at != SCAN_HEAD) {
+		if (s->at == SCAN_BODY)
+			return n;
+		if (s->at == SCAN_DATA) {
+			uint64_t here = n - i < s->chunk ? n - i : s->chunk;
+
+			s->chunk -= here;
+			i += here;
+			if (!s->chunk)
+				scan_to(s, SCAN_DATA_CR);
+			continue;
+		}
+		if (!scan_counts(s)) {
+			s->too_large = true;
+			s->reason = "the headers are too large";
+		} else {
+			s->reason = scan_chunk(s, (unsigned char)p[i]);
+		}
+		if (!s->reason)
+			i++;
+	}
+	return i;
+}
+
+/* --- llhttp's callbacks --- */
 
 static int on_field(llhttp_t *ll, const char *at, size_t n)
 {
 	struct http_parser *p = ll->data;
 	struct header *h;
 
-	if (!is_name(at, n))
-		return reject(p, "a header's name has a character it may not have");
-
+	/* A trailer is none of the head's (RFC 9110 6.5.1). */
+	if (p->head_done)
+		return 0;
 	if (p->head.len + n > HTTP_MAX_HEAD)
 		return refuse(p, "the headers are too large");
 	if (!p->header_count || p->in_value) {
@@ -96,6 +321,8 @@ static int on_value(llhttp_t *ll, const char *at, size_t n)
 	struct http_parser *p = ll->data;
 	struct header *h;
 
+	if (p->head_done)
+		return 0;
 	assert(p->header_count);
 	for (size_t i = 0; i < n; i++)
 		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7F)
@@ -121,20 +348,91 @@ static int on_value_complete(llhttp_t *ll)
 	return 0;
 }
 
+/*
+ * http://authority/path (RFC 9112 3.2.2): the authority must be what Host says, else
+ * two readers may see two hosts. *target becomes the path. False: refused.
+ */
+static bool take_authority(struct str *target, struct str host)
+{
+	const char scheme[] = "http://";
+	const size_t n = sizeof scheme - 1;
+	struct str start = {target->p, target->n < n ? target->n : n}, authority;
+	const char *slash;
+
+	if (!str_ieq(start, scheme))
+		return false;
+	slash = memchr(target->p + n, '/', target->n - n);
+	if (!slash)
+		return false;
+	authority = (struct str){target->p + n, (size_t)(slash - target->p) - n};
+	if (authority.n != host.n || strncasecmp(authority.p, host.p, host.n) != 0)
+		return false;
+	*target = (struct str){slash, target->n - n - authority.n};
+	return true;
+}
+
+static bool is_digits(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++)
+		if (s.p[i] < '0' || s.p[i] > '9')
+			return false;
+	return s.n > 0;
+}
+
+/* Why the headers of a request can be read in two ways (RFC 9112 3.2, 6.1, 6.3), or NULL. */
+static const char *two_readings(const struct http_parser *p, struct str *target)
+{
+	/* What means something else when given twice. */
+	static const char *const once[] = {"Authorization", "Content-Length", "Content-Type",
+	    "Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Transfer-Encoding"};
+	struct str length, coding, host;
+	size_t count;
+
+	for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
+		http_header(p, once[i], &count);
+		if (count > 1)
+			return "a header is given twice that may be given once";
+	}
+	host = http_header(p, "Host", &count);
+	if (!count && p->ll.http_minor >= 1)
+		return "there is no Host header";
+	if (!target->n || (target->p[0] != '/' && !take_authority(target, host)))
+		return "the request target is neither a path nor the URL of this host";
+	length = http_header(p, "Content-Length", NULL);
+	coding = http_header(p, "Transfer-Encoding", NULL);
+	if (length.p && !is_digits(length))
+		return "the Content-Length is no number";
+	if (!coding.p)
+		return NULL;
+	if (length.p)
+		return "there are both a Content-Length and a Transfer-Encoding";
+	if (!str_ieq(coding, "chunked") || p->ll.http_minor < 1)
+		return "the Transfer-Encoding is not chunked";
+	return NULL;
+}
+
 static int on_headers(llhttp_t *ll)
 {
 	struct http_parser *p = ll->data;
+	struct str target = {p->head.p, p->target_len};
+	const char *why = p->requests ? two_readings(p, &target) : NULL;
+	bool chunked = (ll->flags & F_CHUNKED) != 0;
 	struct http_head head = {
-	    .target = {p->head.p, p->target_len},
+	    .target = target,
 	    .status = ll->status_code,
 	    .minor = ll->http_minor,
 	    .keep_alive = llhttp_should_keep_alive(ll) != 0,
-	    .upgrade = ll->upgrade != 0,
+	    /* A body would be read as the other protocol's bytes. */
+	    .upgrade = ll->upgrade != 0 && !chunked && !ll->content_length,
 	    .has_length = (ll->flags & F_CONTENT_LENGTH) != 0,
 	    .length = ll->content_length,
 	};
 
-	if (ll->type == HTTP_REQUEST)
+	if (why)
+		return reject(p, why);
+	p->head_done = true;
+	p->scan.at = chunked ? SCAN_SIZE : SCAN_BODY;
+	if (p->requests)
 		head.method = str_of(llhttp_method_name((llhttp_method_t)ll->method));
 	switch (p->cb->on_head(p->data, &head)) {
 	case HTTP_GO_ON:
@@ -197,6 +495,7 @@ struct http_parser *http_parser_new(bool requests, const struct http_callbacks *
 
 	llhttp_init(&p->ll, requests ? HTTP_REQUEST : HTTP_RESPONSE, settings());
 	p->ll.data = p;
+	p->requests = requests;
 	p->cb = cb;
 	p->data = data;
 	return p;
@@ -218,13 +517,15 @@ void http_parser_reset(struct http_parser *p)
 	p->headers = NULL;
 	p->header_count = 0;
 	p->target_len = 0;
-	p->in_value = p->started = p->too_large = p->stopped = p->switched = p->complete = false;
+	p->scan = (struct scan){0};
+	p->head_done = p->in_value = p->started = p->too_large = p->stopped = p->switched =
+	    p->complete = false;
 	p->reason = NULL;
 	/* llhttp_reset keeps the type, settings and data. */
 	llhttp_reset(&p->ll);
 }
 
-enum http_result http_parser_feed(
+static enum http_result execute(
     struct http_parser *p, const char *bytes, size_t n, size_t *ret_used)
 {
 	enum llhttp_errno e = llhttp_execute(&p->ll, bytes, n);
@@ -242,6 +543,29 @@ enum http_result http_parser_feed(
 	if (!p->reason)
 		p->reason = llhttp_get_error_reason(&p->ll);
 	return HTTP_BAD;
+}
+
+enum http_result http_parser_feed(
+    struct http_parser *p, const char *bytes, size_t n, size_t *ret_used)
+{
+	enum http_result result;
+	size_t fine, used;
+
+	if (!p->requests)
+		return execute(p, bytes, n, ret_used);
+	*ret_used = 0;
+	do {
+		fine = scan(&p->scan, bytes + *ret_used, n - *ret_used);
+		/* What was fine goes first: a refusal may want to see whose request it was. */
+		result = execute(p, bytes + *ret_used, fine, &used);
+		*ret_used += used;
+		if (result == HTTP_MORE && p->scan.reason) {
+			p->reason = p->scan.reason;
+			p->too_large = p->scan.too_large;
+			result = HTTP_BAD;
+		}
+	} while (result == HTTP_MORE && *ret_used < n);
+	return result;
 }
 
 enum http_result http_parser_eof(struct http_parser *p)
@@ -303,17 +627,6 @@ struct str http_path(struct str target, struct str *ret_query)
 
 	*ret_query = str_cut(target, '?', &path);
 	return path;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
 }
 
 static bool decode(struct str s, struct buf *out)

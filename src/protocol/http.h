@@ -3,8 +3,9 @@
 
 /*
  * HTTP/1.1 messages, both sides: an incremental parser over llhttp with our
- * limits, and the writers of heads and chunks. RFC 9112. No I/O; a parser
- * belongs to one thread.
+ * limits, and the writers of heads and chunks. RFC 9112. A request that two
+ * readers could read in two ways is refused, so that none can be hidden within
+ * another. No I/O; a parser belongs to one thread.
  */
 
 #include <stdbool.h>
@@ -21,15 +22,17 @@ enum {
 	HTTP_MAX_TARGET = 8 * 1024,
 	HTTP_MAX_HEAD = 32 * 1024,
 	HTTP_MAX_HEADERS = 100,
+	HTTP_MAX_CHUNK_DIGITS = 8,	 /* of a chunk's size: 4 GiB, far above any body */
+	HTTP_MAX_EXTENSIONS = 16 * 1024, /* bytes of chunk extensions in one message */
 };
 
 struct http_head {
 	struct str method; /* requests: "GET" */
-	struct str target; /* requests: as sent */
+	struct str target; /* requests: begins with "/"; the host of an absolute URL is cut off */
 	int status;	   /* responses */
 	int minor;	   /* HTTP/1.minor */
 	bool keep_alive;
-	bool upgrade;	 /* asks for, or switches to, another protocol */
+	bool upgrade;	 /* asks for, or switches to, another protocol; never with a body */
 	bool has_length; /* Content-Length was given */
 	uint64_t length;
 };

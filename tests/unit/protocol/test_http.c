@@ -82,12 +82,40 @@ static void what_two_parsers_could_read_in_two_ways_is_refused(void **state)
 	    "GET / HTTP/9.9\r\n\r\n",
 	    "GET  HTTP/1.1\r\n\r\n",
 	    "hello\r\n\r\n",
+	    "GET  / HTTP/1.1\r\nHost: a\r\n\r\n",
+	    "GET / HTTP/2.0\r\nHost: a\r\n\r\n",
+	    "GET / HTTP/1.1\nHost: a\n\n",
+	    "GET / HTTP/1.1\r\nHost: a\r\nX: y\r\n z\r\n\r\n",
+	    "GET / HTTP/1.1\r\nHost: a\r\n: y\r\n\r\n",
+	    "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+	    "GET / HTTP/1.1\r\n\r\n",
+	    "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
+	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\nTransfer-Encoding: "
+	    "chunked\r\n\r\n",
+	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n",
+	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\r\n",
 	    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
 	};
 	bool large;
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
 		assert_int_equal(feed(bad[i], strlen(bad[i]), &large), HTTP_BAD);
+}
+
+static void a_trailer_is_no_header_of_the_request(void **state)
+{
+	static const char text[] =
+	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+	    "2\r\n{}\r\n0\r\nX-Late: y\r\n\r\n";
+	struct seen s = {0};
+	size_t used;
+
+	s.p = http_parser_new(true, &callbacks, &s);
+	assert_int_equal(http_parser_feed(s.p, text, sizeof text - 1, &used), HTTP_COMPLETE);
+	assert_int_equal(used, sizeof text - 1);
+	assert_null(http_header(s.p, "X-Late", NULL).p);
+	buf_finish(&s.body);
+	http_parser_free(s.p);
 }
 
 static void heads_and_targets_have_limits(void **state)
@@ -157,6 +185,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_request_cut_at_any_byte_is_the_same_request),
 	    cmocka_unit_test(what_two_parsers_could_read_in_two_ways_is_refused),
+	    cmocka_unit_test(a_trailer_is_no_header_of_the_request),
 	    cmocka_unit_test(heads_and_targets_have_limits),
 	    cmocka_unit_test(a_switch_leaves_the_rest_and_an_unwanted_upgrade_is_ordinary),
 	    cmocka_unit_test(queries_are_decoded_or_refused),

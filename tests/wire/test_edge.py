@@ -1,0 +1,201 @@
+"""The HTTP edge under attack: one reading of every request, patience with slow peers, bounds on greedy ones."""
+from http_client import Gone, Wire, read_response
+from opta_test import Daemon, Home, check, check_equal
+
+# --- one reading of every request (RFC 9112) ---
+
+# Each request is followed by a second one on the same connection. Two readers that disagree about where the first one
+# ends disagree about whether the second is a request or a body: it must never be carried out. The line break is "\r\n"
+# unless the case is about it; {ours} is Host and Authorization.
+HIDDEN = "POST /v3/sessions HTTP/1.1\r\n{ours}Content-Type: application/json\r\nContent-Length: 20\r\n\r\n" + '{"title":"smuggled"}'
+GET = "GET /v3/sessions HTTP/1.1\r\n{ours}"
+POST = "POST /v3/sessions HTTP/1.1\r\n{ours}Content-Type: application/json\r\n"
+CHUNKED = POST + "Transfer-Encoding: chunked\r\n\r\n"
+TWO_READINGS = {
+    # the request line
+    "two blanks after the method": "GET  /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "two blanks after the target": "GET /v3/sessions  HTTP/1.1\r\n{ours}\r\n",
+    "a tab for a blank": "GET\t/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a blank at the end of the line": "GET /v3/sessions HTTP/1.1 \r\n{ours}\r\n",
+    "a blank at its begin": " GET /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "two empty lines before it": "\r\n\r\nGET /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "an empty line of LF before it": "\nGET /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "no version": "GET /v3/sessions\r\n{ours}\r\n",
+    "HTTP/2.0": "GET /v3/sessions HTTP/2.0\r\n{ours}\r\n",
+    "HTTP/0.9": "GET /v3/sessions HTTP/0.9\r\n{ours}\r\n",
+    "HTTP/1.2": "GET /v3/sessions HTTP/1.2\r\n{ours}\r\n",
+    "HTTP/1.10": "GET /v3/sessions HTTP/1.10\r\n{ours}\r\n",
+    "HTTP/01.1": "GET /v3/sessions HTTP/01.1\r\n{ours}\r\n",
+    "http/1.1": "GET /v3/sessions http/1.1\r\n{ours}\r\n",
+    "RTSP/1.0": "GET /v3/sessions RTSP/1.0\r\n{ours}\r\n",
+    "ICE/1.0": "SOURCE /v3/sessions ICE/1.0\r\n{ours}\r\n",
+    "the preface of HTTP/2": "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "an unknown method": "SMUGGLE /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a method in small letters": "get /v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a fragment in the target": "GET /v3/sessions#x HTTP/1.1\r\n{ours}\r\n",
+    "a control character in the target": "GET /v3/ses\x01sions HTTP/1.1\r\n{ours}\r\n",
+    "a NUL in the target": "GET /v3/ses\0sions HTTP/1.1\r\n{ours}\r\n",
+    "a high byte in the target": "GET /v3/sessions\xe9 HTTP/1.1\r\n{ours}\r\n",
+    # the target
+    "a URL of another host": "GET http://evil.com/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a URL of another port": "GET http://127.0.0.1:1/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a URL with a user": "GET http://127.0.0.1@evil.com/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a URL without a path": "GET http://{host} HTTP/1.1\r\n{ours}\r\n",
+    "a URL of another scheme": "GET https://{host}/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a URL without a scheme": "GET {host}/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "no path at all": "GET v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "an asterisk": "OPTIONS * HTTP/1.1\r\n{ours}\r\n",
+    "CONNECT": "CONNECT {host} HTTP/1.1\r\n{ours}\r\n",
+    # header lines
+    "LF for CRLF everywhere": "GET /v3/sessions HTTP/1.1\n{ours_lf}\n",
+    "LF after the request line": "GET /v3/sessions HTTP/1.1\n{ours}\r\n",
+    "LF after a header": GET + "X: y\n\r\n",
+    "LF for the last line": GET + "X: y\r\n\n",
+    "CR after a header": GET + "X: y\rZ: z\r\n\r\n",
+    "CR CR LF": GET + "X: y\r\r\n\r\n",
+    "a header folded with a blank": GET + "X: y\r\n Content-Length: 5\r\n\r\n",
+    "a header folded with a tab": GET + "X: y\r\n\tz\r\n\r\n",
+    "a fold before the first header": "GET /v3/sessions HTTP/1.1\r\n X: y\r\n{ours}\r\n",
+    "a folded empty line": GET + "X: y\r\n \r\n\r\n",
+    "a folded length": POST + "Content-Length:\r\n 2\r\n\r\n{}",
+    "a header without a name": GET + ": y\r\n\r\n",
+    "a header without a colon": GET + "X\r\n\r\n",
+    "a blank before the colon": GET + "X : y\r\n\r\n",
+    "a tab before the colon": GET + "X\t: y\r\n\r\n",
+    "a blank before the colon of a length": POST + "Content-Length : 2\r\n\r\n{}",
+    "a blank within a name": GET + "Content Length: 5\r\n\r\n",
+    "a name in brackets": GET + "X(y): z\r\n\r\n",
+    "a high byte in a name": GET + "X\xe9: z\r\n\r\n",
+    "a NUL in a name": GET + "X\0: z\r\n\r\n",
+    "a NUL in a value": GET + "X: a\0b\r\n\r\n",
+    "a NUL at the end of a value": GET + "X: a\0\r\n\r\n",
+    "a control character in a value": GET + "X: a\x0bb\r\n\r\n",
+    "DEL in a value": GET + "X: a\x7f\r\n\r\n",
+    # headers given twice, or not at all
+    "no Host": "GET /v3/sessions HTTP/1.1\r\nAuthorization: Bearer {token}\r\n\r\n",
+    "two Hosts": GET + "Host: {host}\r\n\r\n",
+    "two Hosts, the second foreign": GET + "Host: evil.com\r\n\r\n",
+    "two tokens": GET + "Authorization: Bearer x\r\n\r\n",
+    "two types": POST + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
+    # how long the body is
+    "two different lengths": POST + "Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+    "the same length twice": POST + "Content-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+    "a list of lengths": POST + "Content-Length: 2, 2\r\n\r\n{}",
+    "a length with a plus": POST + "Content-Length: +2\r\n\r\n{}",
+    "a length with a minus": POST + "Content-Length: -2\r\n\r\n{}",
+    "a length in hex": POST + "Content-Length: 0x2\r\n\r\n{}",
+    "a length with a point": POST + "Content-Length: 2.0\r\n\r\n{}",
+    "a length with a blank": POST + "Content-Length: 2 2\r\n\r\n{}",
+    "a length in quotes": POST + 'Content-Length: "2"\r\n\r\n{}',
+    "an empty length": POST + "Content-Length:\r\n\r\n{}",
+    "a length beyond 64 bits": POST + "Content-Length: 18446744073709551618\r\n\r\n{}",
+    "a length, then chunks": POST + "Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks, then a length": POST + "Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
+    "chunks and a length of 0": POST + "Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n0\r\n\r\n",
+    "another coding, then chunked": POST + "Transfer-Encoding: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked, then another coding": POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n\r\n0\r\n\r\n",
+    "chunked twice": POST + "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "a list of codings": POST + "Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "identity": POST + "Transfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "a coding like chunked": POST + "Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+    "chunked with a parameter": POST + "Transfer-Encoding: chunked;q=1\r\n\r\n0\r\n\r\n",
+    "an empty coding": POST + "Transfer-Encoding:\r\n\r\n0\r\n\r\n",
+    "chunked in quotes": POST + 'Transfer-Encoding: "chunked"\r\n\r\n0\r\n\r\n',
+    "chunks in HTTP/1.0": CHUNKED.replace("HTTP/1.1", "HTTP/1.0") + "0\r\n\r\n",
+    # chunks
+    "a chunk's size in 0x": CHUNKED + "0x2\r\n{}\r\n0\r\n\r\n",
+    "a chunk's size with a plus": CHUNKED + "+2\r\n{}\r\n0\r\n\r\n",
+    "a chunk's size with a minus": CHUNKED + "-2\r\n{}\r\n0\r\n\r\n",
+    "a chunk without a size": CHUNKED + "\r\n{}\r\n0\r\n\r\n",
+    "an extension without a size": CHUNKED + ";x\r\n{}\r\n0\r\n\r\n",
+    "a blank before a size": CHUNKED + " 2\r\n{}\r\n0\r\n\r\n",
+    "a blank after a size": CHUNKED + "2 \r\n{}\r\n0\r\n\r\n",
+    "a size with an underscore": CHUNKED + "0_2\r\n{}\r\n0\r\n\r\n",
+    "a size beyond 64 bits": CHUNKED + "10000000000000002\r\n{}\r\n0\r\n\r\n",
+    "a size of nine digits": CHUNKED + "000000002\r\n{}\r\n0\r\n\r\n",
+    "a huge size": CHUNKED + "FFFFFFFFFFFFFFFF\r\n{}\r\n0\r\n\r\n",
+    "an empty extension": CHUNKED + "2;\r\n{}\r\n0\r\n\r\n",
+    "an extension with garbage": CHUNKED + "2;x=\x01\r\n{}\r\n0\r\n\r\n",
+    "an extension with blanks": CHUNKED + "2; x = y\r\n{}\r\n0\r\n\r\n",
+    "an extension cut by LF": CHUNKED + "2;x\n{}\r\n0\r\n\r\n",
+    "an extension in quotes": CHUNKED + '2;x="y"\r\n{}\r\n0\r\n\r\n',
+    "LF after a size": CHUNKED + "2\n{}\r\n0\r\n\r\n",
+    "CR after a size": CHUNKED + "2\r{}\r\n0\r\n\r\n",
+    "LF after a chunk": CHUNKED + "2\r\n{}\n0\r\n\r\n",
+    "a chunk longer than its size": CHUNKED + "2\r\n{}x\r\n0\r\n\r\n",
+    "a chunk that runs into the next": CHUNKED + "2\r\n{}0\r\n\r\n",
+    "LF after the last chunk": CHUNKED + "2\r\n{}\r\n0\n\n",
+    "a trailer that is folded": CHUNKED + "2\r\n{}\r\n0\r\nX: y\r\n z\r\n\r\n",
+    "a trailer without a name": CHUNKED + "2\r\n{}\r\n0\r\n: y\r\n\r\n",
+}
+# What looks odd but has one reading: the request is carried out, and so is the one after it.
+ONE_READING = {
+    "an empty line before the request line": "\r\n" + GET + "\r\n",
+    "a URL of this host": "GET http://{host}/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "a URL in capitals": "GET HTTP://{host}/v3/sessions HTTP/1.1\r\n{ours}\r\n",
+    "no blank after a colon": GET + "X:y\r\n\r\n",
+    "blanks around a value": GET + "X: \t y \t \r\n\r\n",
+    "an empty value": GET + "X:\r\n\r\n",
+    "a value in Latin-1": GET + "X: \xe9\r\n\r\n",
+    "every character a name may have": GET + "!#$%&'*+-.^_`|~09azAZ: y\r\n\r\n",
+    "chunked in capitals": POST + "Transfer-Encoding: CHUNKED\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "sizes in capitals and with zeros": CHUNKED + "0000000A\r\n{}        \r\n00\r\n\r\n",
+    "extensions": CHUNKED + '1;a\r\n{\r\n1;b=c\r\n}\r\n0;d=e\r\n\r\n',
+    "a trailer": CHUNKED + "2\r\n{}\r\n0\r\nX: y\r\nContent-Length: 99\r\n\r\n",
+}
+
+
+def exchange(daemon, case, step=0):
+    """The statuses of all answers to this request and the hidden one behind it, up to the end of the connection."""
+    host = f"127.0.0.1:{daemon.port}"
+    ours = f"Host: {host}\r\nAuthorization: Bearer {daemon.token}\r\n"
+    data = case + HIDDEN
+    for name, value in (("{ours}", ours), ("{ours_lf}", ours.replace("\r\n", "\n")), ("{host}", host), ("{token}", daemon.token)):
+        data = data.replace(name, value)
+    data = data.encode("latin-1")
+    statuses = []
+    with Wire(daemon.port) as wire:
+        try:
+            for at in range(0, len(data), step or len(data)):
+                wire.send(data[at:at + (step or len(data))])
+            wire.sock.shutdown(1)
+        except (Gone, OSError):
+            pass                                        # refused before all was sent
+        try:
+            while True:
+                statuses.append(read_response(wire).status)
+        except (Gone, OSError):
+            return statuses
+
+
+def smuggled(daemon):
+    return sum(s["title"] == "smuggled" for s in daemon.http("GET", "/v3/sessions").expect(200).json())
+
+
+def test_a_request_with_two_readings_is_refused_and_nothing_behind_it_is_done():
+    daemon = Daemon(Home())
+    wrong = []
+    for name, case in TWO_READINGS.items():
+        statuses = exchange(daemon, case)
+        # A refusal before the token was read is the stranger's answer, which tells nothing.
+        if statuses not in ([400], [401]) or smuggled(daemon):
+            wrong.append((name, statuses, smuggled(daemon)))
+    check_equal("requests that were not refused with one 400 or 401 and an end", wrong, [])
+
+
+def test_the_refusal_of_a_request_from_a_friend_is_400():
+    daemon = Daemon(Home())
+    for name in ("a folded empty line", "a blank before the colon", "two Hosts", "no Host", "two different lengths", "a length with a plus",
+                 "a length, then chunks", "another coding, then chunked", "a chunk's size in 0x", "a NUL in a value"):
+        check_equal(f"the answer to {name}", exchange(daemon, TWO_READINGS[name]), [400])
+
+
+def test_a_request_with_one_reading_is_carried_out_however_odd_and_however_it_is_cut():
+    daemon = Daemon(Home())
+    done = 0
+    for name, case in ONE_READING.items():
+        for step in (0, 1):
+            statuses = exchange(daemon, case, step)
+            done += 1
+            check(statuses in ([200, 201], [201, 201]), f"{name} (cut into pieces of {step or 'all'}): expected two good answers, got {statuses}")
+    check_equal("requests carried out behind them", smuggled(daemon), done)
