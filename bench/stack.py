@@ -16,6 +16,7 @@ BUILD = os.path.dirname(OPTA)
 RUNS = 5
 STEP = 0.002                    # between two looks at a condition
 PATIENCE = 120.0                # seconds until a condition counts as failed
+FRESH = 30.0                    # seconds; a connection not used for longer is opened anew, as the daemon closes those idle for a minute
 TEXT_WORDS = 200000             # of the text the model server answers with
 
 
@@ -138,6 +139,7 @@ class Stack:
         self.env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "HOME": home, "OPTA_HOME": self.dir, "OPTA_DAEMON_PORT": "0",
                     "LANG": "C.UTF-8"}
         self.pid = self.http = None
+        self.asked = 0.0                        # when the last answer came, monotonic
         os.makedirs(self.dir, mode=0o700)
         with open(os.path.join(self.dir, "config.json"), "w", encoding="utf-8") as file:
             json.dump({"connection": {"host": "127.0.0.1", "port": model_port}, "model": {"contextTokens": 8192},
@@ -183,10 +185,13 @@ class Stack:
             self.forget()
 
     def ask(self, method, path, body=None):
+        if time.monotonic() - self.asked > FRESH:
+            self.http.close()
         self.http.request(method, path, json.dumps(body) if body is not None else None,
                           {"Authorization": "Bearer " + self.token, "Content-Type": "application/json"})
         answer = self.http.getresponse()
         content = answer.read()
+        self.asked = time.monotonic()
         if answer.status >= 300:
             raise RuntimeError(f"{method} {path}: {answer.status} {content[:300]!r}")
         return json.loads(content)
