@@ -334,7 +334,7 @@ static void on_request(void *data)
 	char extra[100];
 
 	if (c->delayed) {
-		http_conn_streaming(c->http);
+		http_conn_streaming(c->http, false);
 		http_conn_timer(c->http, AUTH_DELAY_MS);
 		return;
 	}
@@ -527,7 +527,7 @@ void conn_set_stream(struct conn *c, const struct conn_stream_ops *stream, void 
 	c->stream = stream;
 	c->stream_data = data;
 	if (!c->switching)
-		http_conn_streaming(c->http);
+		http_conn_streaming(c->http, false);
 }
 
 void conn_stream_done(struct conn *c)

@@ -85,7 +85,8 @@ static void begin(struct events_answer *a, uint64_t until)
 	struct buf out = {0};
 
 	a->until = until;
-	http_conn_timer(conn_http(a->conn), 0);
+	/* From now on there is an end; a poller that closed its side is gone while it waits. */
+	http_conn_streaming(conn_http(a->conn), true);
 	http_put_reply_head(&out, &head);
 	put_chunked(a, &out, "", str_of("{\"events\":["));
 	http_conn_send(conn_http(a->conn), out.p, out.len);

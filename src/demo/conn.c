@@ -85,7 +85,7 @@ void demo_conn_answer(struct demo_conn *c, struct demo_request *request, struct 
 	wire->ws = c->ws;
 	c->chat = demo_chat_new(c->http, request, wire, on_chat_end, c);
 	if (!c->ws)
-		http_conn_streaming(c->http); /* a peer that has left is soon found out */
+		http_conn_streaming(c->http, false); /* a peer that has left is soon found out */
 	if (c->chat)
 		demo_chat_start(c->chat);
 }
@@ -127,7 +127,7 @@ static void on_bad(void *data, const char *reason, bool too_large)
 
 	demo_conn_enter(c);
 	if (c->server->options->hang) {
-		http_conn_streaming(c->http);
+		http_conn_streaming(c->http, false);
 	} else {
 		demo_conn_http_refuse(c, too_large ? 431 : 400, reason, true);
 		demo_conn_end(c, false);

@@ -13,6 +13,7 @@ enum phase {
 	PHASE_HEAD,   /* a head is arriving */
 	PHASE_BODY,   /* a body is arriving */
 	PHASE_BUSY,   /* the owner answers */
+	PHASE_DRAIN,  /* answered; the peer has yet to take it before its next request is read */
 	PHASE_RAW,    /* switched to another protocol */
 	PHASE_FINISH, /* sending the rest, then close */
 };
@@ -26,10 +27,12 @@ struct http_conn {
 	uint64_t deadline; /* on the loop's clock, 0: none; the timer may run out before it */
 	struct buf ahead;  /* received, not yet parsed: while PHASE_BUSY */
 	enum phase phase;
-	bool keep_alive, streaming, eof, closing, parsing, gone;
+	bool keep_alive, streaming, finite, eof, closing, parsing, gone;
 };
 
 static void parse(struct http_conn *c, const char *p, size_t n);
+
+static void resume(struct http_conn *c);
 
 static void set_timer(struct http_conn *c, uint64_t ms);
 
@@ -40,6 +43,7 @@ static void move(struct http_conn *c, enum phase phase)
 	    [PHASE_HEAD] = HTTP_CONN_HEAD_MS,
 	    [PHASE_BODY] = HTTP_CONN_BODY_MS,
 	    [PHASE_BUSY] = 0,
+	    [PHASE_DRAIN] = HTTP_CONN_STALL_MS,
 	    [PHASE_RAW] = 0,
 	    [PHASE_FINISH] = HTTP_CONN_STALL_MS,
 	};
@@ -124,7 +128,7 @@ static void on_read(void *data, const char *p, size_t n)
 		c->ops->on_raw(c->data, p, n);
 		return;
 	}
-	if (c->phase == PHASE_BUSY) {
+	if (c->phase == PHASE_BUSY || c->phase == PHASE_DRAIN) {
 		buf_add(&c->ahead, p, n);
 		if (c->ahead.len > HTTP_CONN_MAX_AHEAD)
 			stream_read(c->stream, false);
@@ -139,7 +143,9 @@ static void on_end(void *data, int err)
 
 	c->eof = true;
 	/* A client may close its side after asking and still read the answer. */
-	if (err == 0 && c->phase == PHASE_BUSY && !c->streaming)
+	if (err == 0 && c->phase == PHASE_BUSY && (!c->streaming || c->finite))
+		return;
+	if (err == 0 && c->phase == PHASE_DRAIN)
 		return;
 	if (err == 0 && c->phase == PHASE_FINISH && stream_queued(c->stream))
 		return;
@@ -164,6 +170,11 @@ static void on_writable(void *data)
 
 	if (c->phase == PHASE_FINISH) {
 		linger(c);
+		return;
+	}
+	if (c->phase == PHASE_DRAIN) {
+		if (!stream_queued(c->stream))
+			resume(c);
 		return;
 	}
 	if (c->phase == PHASE_BUSY || c->phase == PHASE_RAW)
@@ -251,10 +262,20 @@ void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *
 	buf_finish(&out);
 }
 
+/* The last answer is out of our hands: the next request may come, or has come already. */
+static void resume(struct http_conn *c)
+{
+	struct buf ahead = c->ahead;
+
+	move(c, PHASE_IDLE);
+	c->ahead = (struct buf){0};
+	stream_read(c->stream, !c->eof);
+	parse(c, ahead.p, ahead.len);
+	buf_finish(&ahead);
+}
+
 void http_conn_next(struct http_conn *c)
 {
-	struct buf ahead;
-
 	if (c->closing)
 		return;
 	assert(c->phase == PHASE_BUSY);
@@ -262,16 +283,15 @@ void http_conn_next(struct http_conn *c)
 		http_conn_finish(c);
 		return;
 	}
-	c->streaming = false;
+	c->streaming = c->finite = false;
 	http_parser_reset(c->parser);
-	move(c, PHASE_IDLE);
-	if (c->parsing)
-		return; /* parse() below us goes on by itself */
-	ahead = c->ahead;
-	c->ahead = (struct buf){0};
-	stream_read(c->stream, !c->eof);
-	parse(c, ahead.p, ahead.len);
-	buf_finish(&ahead);
+	/* Who asks and asks but takes no answers would have us keep them all. */
+	if (stream_queued(c->stream))
+		move(c, PHASE_DRAIN);
+	else if (c->parsing)
+		move(c, PHASE_IDLE); /* parse() below us goes on by itself */
+	else
+		resume(c);
 }
 
 /*
@@ -330,19 +350,20 @@ static void parse(struct http_conn *c, const char *p, size_t n)
 	c->parsing = false;
 	if (c->closing)
 		return;
-	if (n && c->phase == PHASE_BUSY)
+	if (n && (c->phase == PHASE_BUSY || c->phase == PHASE_DRAIN))
 		buf_add(&c->ahead, p, n);
-	if (c->eof && c->phase != PHASE_BUSY && c->phase != PHASE_FINISH)
+	if (c->eof && c->phase != PHASE_BUSY && c->phase != PHASE_DRAIN && c->phase != PHASE_FINISH)
 		gone(c);
 }
 
-void http_conn_streaming(struct http_conn *c)
+void http_conn_streaming(struct http_conn *c, bool finite)
 {
 	c->streaming = true;
+	c->finite = finite;
 	set_timer(c, 0);
 	/* The peer closed its side already. To say so here would pull the rug from under our
 	 * caller: have the socket tell it again. */
-	if (!c->eof)
+	if (!c->eof || finite)
 		return;
 	c->eof = false;
 	stream_read(c->stream, true);

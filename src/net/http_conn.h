@@ -76,15 +76,19 @@ void http_conn_send(struct http_conn *c, const void *p, size_t n);
 void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *body, size_t n);
 
 /*
- * The answer was sent or queued whole: go on with the next request, or finish when the request said
- * so. It then is as after http_conn_finish: no callback tells, so an owner with memory of its own
- * asks http_conn_keep_alive first and finishes itself.
+ * The answer was sent or queued whole: go on with the next request, once the peer has taken what is
+ * queued (within HTTP_CONN_STALL_MS), or finish when the request said so. It then is as after
+ * http_conn_finish: no callback tells, so an owner with memory of its own asks http_conn_keep_alive
+ * first and finishes itself.
  */
 void http_conn_next(struct http_conn *c);
 
-/* The answer goes on for long (SSE, WebSocket): a peer that closes its side, or did so before, is
- * gone (on_gone, never before this returns); timers are the owner's. */
-void http_conn_streaming(struct http_conn *c);
+/*
+ * The answer comes in pieces; timers are the owner's. finite: it has an end, which a peer that
+ * closed its side after asking still reads. Else (SSE, WebSocket) such a peer, also one that closed
+ * before, is gone (on_gone, never before this returns).
+ */
+void http_conn_streaming(struct http_conn *c, bool finite);
 
 /* May the connection serve another request after this one? */
 bool http_conn_keep_alive(const struct http_conn *c);

@@ -1,6 +1,13 @@
 """The HTTP edge under attack: one reading of every request, patience with slow peers, bounds on greedy ones."""
-from http_client import Gone, Wire, read_response
-from opta_test import Daemon, Home, check, check_equal
+import os
+import resource
+import select
+import struct
+import threading
+
+from http_client import Gone, Wire, cut_events, read_response, request_bytes
+from opta_test import Daemon, Home, check, check_equal, stack, wait_for
+from stream_client import CLOSE, PING, PONG, TEXT
 
 # --- one reading of every request (RFC 9112) ---
 
@@ -199,3 +206,71 @@ def test_a_request_with_one_reading_is_carried_out_however_odd_and_however_it_is
             done += 1
             check(statuses in ([200, 201], [201, 201]), f"{name} (cut into pieces of {step or 'all'}): expected two good answers, got {statuses}")
     check_equal("requests carried out behind them", smuggled(daemon), done)
+
+
+# --- bounds on greedy peers ---
+
+MIB = 1 << 20
+STALLED = 0.5                                           # seconds without room to send: the daemon reads no more
+GROWTH = 8 * MIB                                        # what one connection may cost; without bounds it is more than 40 MiB
+
+
+def memory(daemon):
+    """Resident bytes of the daemon."""
+    with open(f"/proc/{daemon.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def pour(wire, one, count):
+    """Sends `one` again and again until the daemon stops reading, but at most count times. Returns the bytes sent."""
+    data, sent, total = one * 64, 0, len(one) * count
+    wire.sock.setblocking(False)
+    while sent < total and select.select([], [wire.sock], [], STALLED)[1]:
+        at = sent % len(one)
+        try:
+            sent += wire.sock.send(data[at:at + min(len(data) - at, total - sent)])
+        except BlockingIOError:
+            pass
+    wire.sock.setblocking(True)
+    wire.sock.settimeout(20)
+    return sent
+
+
+def finish_last(wire, one, sent):
+    """Sends what is left of the last `one` in a thread of its own, as the daemon may not read yet, and closes our side."""
+    def finish():
+        wire.send(one[sent % len(one) or len(one):])
+        wire.sock.shutdown(1)
+    thread = threading.Thread(target=finish)
+    thread.start()
+    return thread, -(-sent // len(one))
+
+
+def test_who_asks_and_asks_but_takes_no_answers_costs_little_and_gets_every_answer_later():
+    daemon = Daemon(Home())
+    one = request_bytes("GET", "/v3/openapi.json", headers={"Host": "127.0.0.1", "X-Pad": "x" * 2000}, token=daemon.token)
+    daemon.http("GET", "/v3/openapi.json").expect(200)
+    before = memory(daemon)
+    with Wire(daemon.port, rcvbuf=4096) as wire:
+        sent = pour(wire, one, 4000)
+        grown = memory(daemon) - before
+        check(grown < GROWTH, f"expected one connection to cost less than {GROWTH} bytes, {sent // len(one)} requests cost {grown}")
+        thread, asked = finish_last(wire, one, sent)
+        for _ in range(asked):
+            check_equal("the status of a late answer", read_response(wire).status, 200)
+        check_equal("bytes after the last answer", wire.rest(), b"")
+        thread.join()
+
+
+def test_who_closes_its_side_after_asking_gets_the_whole_answer():
+    daemon = stack(demo=None)[2]
+    sid = daemon.create()["id"]
+    for _ in range(8):
+        daemon.submit(sid, "x" * MIB)
+    daemon.wait_event(sid, lambda e: len([x for x in daemon.events(sid) if x["event"] == "turn.error"]) == 8, 20, "eight ends")
+    want = daemon.raw_events(sid)
+    with Wire(daemon.port, rcvbuf=4096) as wire:
+        wire.send(request_bytes("GET", f"/v3/sessions/{sid}/events?afterSeq=0", token=daemon.token))
+        wire.sock.shutdown(1)
+        check(cut_events(read_response(wire).body) == want, "expected every event in the answer to a client that closed its side")
+        check_equal("bytes after the answer", wire.rest(), b"")

@@ -66,7 +66,7 @@ static void on_request(void *data)
 	if (s->how == AT_ONCE)
 		answer(s);
 	if (s->how == STREAM)
-		http_conn_streaming(s->conn);
+		http_conn_streaming(s->conn, false);
 }
 
 static void on_bad(void *data, const char *reason, bool too_large)

@@ -125,7 +125,7 @@ static void fake_chat(struct fake_conn *c)
 		fake_reply(c, 400, "{\"error\":{\"message\":\"not like this\"}}");
 		return;
 	}
-	http_conn_streaming(c->http);
+	http_conn_streaming(c->http, false);
 	http_conn_send(c->http, head, sizeof head - 1);
 	w->fake.stream = c;
 	if (w->fake.mood == FAKE_SILENT)
