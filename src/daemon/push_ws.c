@@ -33,7 +33,8 @@ enum {
 	   clients, and their pongs come together as well. */
 	WS_PING_GRID_MS = 250,
 	WS_MISSED_PINGS = 2, /* unanswered: the peer is gone */
-	/* Acks and pongs not yet sent; past it the client is not read until it reads. */
+	/* Bytes of acks, pongs and errors not yet sent; past it the client is not read until it
+	   reads: then only what one read of its frames asks for is added. */
 	WS_CONTROL_MAX = 4096,
 	WS_MAX_MESSAGE = REQUEST_MAX_BODY,
 };
@@ -77,6 +78,22 @@ static void flush_control(void *data)
 		return;
 	http_conn_send(conn_http(client->conn), client->control.p, client->control.len);
 	buf_finish(&client->control);
+}
+
+/* What waits to be sent besides events, in bytes. */
+static size_t waiting(const struct ws_client *client)
+{
+	return client->control.len + stream_queued(http_conn_stream(conn_http(client->conn)));
+}
+
+/* A client that asks for answers and takes none is not read until it does. */
+static void bound_control(struct ws_client *client)
+{
+	if (client->paused || waiting(client) <= WS_CONTROL_MAX)
+		return;
+	client->paused = true;
+	http_conn_read(conn_http(client->conn), false);
+	stream_want_write(http_conn_stream(conn_http(client->conn)));
 }
 
 /* Say goodbye with code, after what is half sent when the peer takes it at once. */
@@ -151,7 +168,7 @@ static void on_writable(void *data)
 	struct ws_client *client = data;
 
 	flush_control(client);
-	if (client->paused && client->control.len < WS_CONTROL_MAX) {
+	if (client->paused && waiting(client) <= WS_CONTROL_MAX) {
 		client->paused = false;
 		http_conn_read(conn_http(client->conn), true);
 	}
@@ -190,11 +207,7 @@ static void say(struct ws_client *client, const struct buf *json)
 		return;
 	ws_put_text(client->ws, &client->control, json->p, json->len);
 	flush_control(client);
-	if (client->control.len > WS_CONTROL_MAX && !client->paused) {
-		client->paused = true;
-		http_conn_read(conn_http(client->conn), false);
-		stream_want_write(http_conn_stream(conn_http(client->conn)));
-	}
+	bound_control(client);
 }
 
 static void say_error(
@@ -409,8 +422,10 @@ static void on_raw(void *data, const char *p, size_t n)
 		return;
 	}
 	flush_control(client);
-	if (rc == 0)
+	if (rc == 0) {
+		bound_control(client);
 		return;
+	}
 	/* wslay has put the close frame that answers theirs. */
 	client->closing = true;
 	conn = client->conn;

@@ -25,6 +25,7 @@ struct ws {
 	uint64_t fed;	 /* bytes given to ctx */
 	uint64_t framed; /* bytes of the frames ctx has begun */
 	bool server, in_frame, in_message, heard, closed;
+	bool bad_close; /* a close frame whose payload is half a code */
 	uint16_t close_code;
 };
 
@@ -93,6 +94,9 @@ static void on_frame_start(
 
 	ws->framed += 2 + extended + (ws->server ? 4 : 0) + arg->payload_length;
 	ws->in_frame = true;
+	/* RFC 6455 5.5.1: a code has two bytes. wslay takes one for none. */
+	if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1)
+		ws->bad_close = true;
 	if (!wslay_is_ctrl_frame(arg->opcode))
 		ws->in_message = !arg->fin;
 }
@@ -113,6 +117,9 @@ static void on_msg(
 	if (arg->opcode == WSLAY_CONNECTION_CLOSE) {
 		ws->closed = true;
 		ws->close_code = arg->status_code ? arg->status_code : WSLAY_CODE_NO_STATUS_RCVD;
+	} else if (arg->opcode == WSLAY_PING) {
+		/* The pong wslay has queued goes before the answer to any later message. */
+		wslay_event_send(ctx);
 	} else if (!wslay_is_ctrl_frame(arg->opcode)) {
 		ws->on_message(ws->data, (const char *)arg->msg, arg->msg_length);
 	}
@@ -185,7 +192,7 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 	rc = wslay_event_recv(ws->ctx);
 	/* Pongs and close replies that wslay queued; its close after a broken frame has no code,
 	 * ours has. */
-	if (rc != 0)
+	if (rc != 0 || ws->bad_close)
 		ws_put_close(ws, out, WS_CLOSE_PROTOCOL, "");
 	else if (wslay_event_want_write(ws->ctx))
 		wslay_event_send(ws->ctx);

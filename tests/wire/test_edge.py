@@ -274,3 +274,37 @@ def test_who_closes_its_side_after_asking_gets_the_whole_answer():
         wire.sock.shutdown(1)
         check(cut_events(read_response(wire).body) == want, "expected every event in the answer to a client that closed its side")
         check_equal("bytes after the answer", wire.rest(), b"")
+
+
+def masked(opcode, payload):
+    return bytes([0x80 | opcode, 0x80 | len(payload)]) + b"\0\0\0\0" + payload
+
+
+def test_a_websocket_that_sends_but_never_reads_is_not_read_either():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    for what, one, answer in (("pings", masked(PING, b"p" * 125), PONG), ("bad messages", masked(TEXT, b"{"), TEXT)):
+        with daemon.ws(sid, 0, rcvbuf=4096) as ws:
+            ws.recv()
+            before = memory(daemon)
+            sent = pour(ws.wire, one, 30 * MIB // max(len(one), 130))
+            grown = memory(daemon) - before
+            check(grown < GROWTH, f"expected {what} nobody reads the answers of to cost less than {GROWTH} bytes, {sent} bytes cost {grown}")
+            for _ in range(sent // len(one)):
+                check_equal(f"the answer to {what}", ws.read_frame()[1], answer)
+
+
+def test_pings_and_messages_are_answered_in_the_order_they_came():
+    daemon = Daemon(Home())
+    with daemon.ws() as ws:
+        ws.wire.send(masked(PING, b"1") + masked(TEXT, b"{") + masked(PING, b"2") + masked(TEXT, b"[") + masked(PING, b"3"))
+        got = [ws.read_frame()[1:] for _ in range(5)]
+    check_equal("the answers", [data if opcode == PONG else opcode for opcode, data in got], [b"1", TEXT, b"2", TEXT, b"3"])
+
+
+def test_a_close_with_half_a_code_is_a_protocol_error():
+    daemon = Daemon(Home())
+    with daemon.ws() as ws:
+        ws.send_frame(CLOSE, b"\x03")
+        check_equal("the close that came back", ws.read_frame()[1:], (CLOSE, struct.pack(">H", 1002)))
+        check_equal("bytes after it", ws.wire.rest(), b"")
