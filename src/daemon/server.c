@@ -44,11 +44,13 @@ void server_on_accept(void *data, int fd)
 {
 	struct server *s = data;
 
-	if (s->stopping || s->conn_count >= s->max_conns) {
+	bool full = s->conn_count >= s->max_conns;
+
+	if (s->stopping || (full && list_empty(&s->strangers))) {
 		close(fd);
 		return;
 	}
-	if (s->stranger_count >= SERVER_MAX_STRANGERS)
+	if (full || s->stranger_count >= SERVER_MAX_STRANGERS)
 		conn_close(conn_of_link(s->strangers.next));
 	conn_new(s, fd);
 }

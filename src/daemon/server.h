@@ -23,8 +23,9 @@ enum {
 	   descriptors. */
 	SERVER_MAX_CONNS = 16384,
 	/*
-	 * Of those, ones that have not yet shown the token. Past it the oldest of them is
-	 * closed for each new one, so that a flood of strangers cannot lock friends out.
+	 * Of those, ones that have not yet shown the token. Past it, or when descriptors allow no
+	 * more connections, the oldest of them is closed for each new one, so that a flood of
+	 * strangers cannot lock friends out.
 	 */
 	SERVER_MAX_STRANGERS = 512,
 	/* Figures that cost more than a look at a field are read anew when older than this. */

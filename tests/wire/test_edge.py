@@ -308,3 +308,25 @@ def test_a_close_with_half_a_code_is_a_protocol_error():
         ws.send_frame(CLOSE, b"\x03")
         check_equal("the close that came back", ws.read_frame()[1:], (CLOSE, struct.pack(">H", 1002)))
         check_equal("bytes after it", ws.wire.rest(), b"")
+
+
+# --- scarce resources ---
+
+def test_with_few_descriptors_silent_strangers_do_not_lock_the_owner_out():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (96, 96))   # of this test's own process; the daemon inherits it
+    daemon = Daemon(Home())
+    held = []
+    try:
+        for _ in range(70):
+            held.append(Wire(daemon.port))
+        for _ in range(5):
+            check_equal("the owner's answer among silent strangers", daemon.http("GET", "/v3/sessions").status, 200)
+        with daemon.ws() as ws:
+            for _ in range(70):
+                held.pop(0).close()
+                held.append(Wire(daemon.port))
+            ws.send_frame(PING, b"still here")
+            check_equal("the owner's WebSocket", ws.read_frame()[1:], (PONG, b"still here"))
+    finally:
+        for wire in held:
+            wire.close()
