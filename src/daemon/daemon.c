@@ -478,6 +478,9 @@ int daemon_run(const struct daemon_opts *opts)
 
 	d.opts = opts;
 	signal(SIGPIPE, SIG_IGN);
+	/* Past `ulimit -f` a write then fails like one to a full disk. uv_spawn undoes it in
+	 * children. */
+	signal(SIGXFSZ, SIG_IGN);
 	/* Once the lock names us others may ask for state.json; until we can write it, that must
 	 * not end us. */
 	signal(SIGHUP, SIG_IGN);

@@ -42,7 +42,8 @@ int db_code(struct db *db)
 		return -EEXIST;
 	case SQLITE_IOERR:
 		/* A quota or a full disk can come as a write error, too. */
-		if (sqlite3_system_errno(db->h) == ENOSPC || sqlite3_system_errno(db->h) == EDQUOT)
+		if (sqlite3_system_errno(db->h) == ENOSPC ||
+		    sqlite3_system_errno(db->h) == EDQUOT || sqlite3_system_errno(db->h) == EFBIG)
 			return ERR_FULL;
 		return -EIO;
 	default:

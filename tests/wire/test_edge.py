@@ -330,3 +330,21 @@ def test_with_few_descriptors_silent_strangers_do_not_lock_the_owner_out():
     finally:
         for wire in held:
             wire.close()
+
+
+def test_a_limit_on_the_size_of_files_is_a_full_disk_and_passes():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "demo:tokens=3")
+    before = daemon.raw_events(sid)
+    hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)[1]
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (512 * 1024, hard))
+    answer = wait_for(lambda: (lambda a: a.status != 202 and a)(daemon.post_turn(sid, "x" * 300000)), 20, "a turn to be refused")
+    answer.expect(507, "STORAGE_FULL")
+    check_equal("what was there can be read", daemon.raw_events(sid)[:len(before)], before)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    wait_for(lambda: daemon.post_turn(sid, "demo:tokens=3").status == 202, 10, "a turn to be accepted again")
+    turn = daemon.submit(sid, "demo:tokens=3")
+    check_equal("the end of a turn afterwards", daemon.turn_events(sid, turn, 30)[-1]["event"], "turn.done")
+    seqs = [e["seq"] for e in daemon.events(sid)]
+    check_equal("the numbers", seqs, list(range(1, len(seqs) + 1)))
