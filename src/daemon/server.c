@@ -40,11 +40,10 @@ void server_init(struct server *s)
 				   : (unsigned)files.rlim_cur / 2;
 }
 
-void server_on_accept(void *data, int fd)
+void server_on_accept(void *data, int fd, bool last)
 {
 	struct server *s = data;
-
-	bool full = s->conn_count >= s->max_conns;
+	bool full = last || s->conn_count >= s->max_conns;
 
 	if (s->stopping || (full && list_empty(&s->strangers))) {
 		close(fd);

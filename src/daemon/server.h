@@ -63,7 +63,7 @@ struct server {
 void server_init(struct server *s);
 
 /* A connection was accepted. A listener_accept_cb; data is the server. */
-void server_on_accept(void *server, int fd);
+void server_on_accept(void *server, int fd, bool last);
 
 /* Take no more connections; WebSockets are closed with 1001, others when their answer is out. */
 void server_stop(struct server *s);

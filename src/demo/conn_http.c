@@ -161,7 +161,8 @@ void demo_conn_http_request(struct demo_conn *c)
 	struct buf body = {0};
 
 	if (c->server->options->hang) {
-		http_conn_streaming(c->http, false); /* no deadline: silence until the peer leaves */
+		http_conn_streaming(
+		    c->http, false); /* no deadline: silence until the peer leaves */
 		return;
 	}
 	if (!may_enter(c)) {

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <signal.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/err.h"
@@ -33,9 +34,12 @@ int demo_server_take(struct demo_server *s, const char *transport, const json_t 
 	return 0;
 }
 
-static void on_accept(void *data, int fd)
+static void on_accept(void *data, int fd, bool last)
 {
-	demo_conn_start(data, fd);
+	if (last)
+		close(fd);
+	else
+		demo_conn_start(data, fd);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)

@@ -12,16 +12,18 @@
 
 enum {
 	LISTEN_BACKLOG = 1024,
+	LISTEN_AGAIN_MS = 20, /* without any descriptor: before the next look */
 	ACCEPT_AT_ONCE =
 	    64, /* connections taken in one turn of the loop, so that others get theirs */
 };
 
 struct listener {
 	uv_poll_t poll;
+	uv_timer_t again; /* runs while there is no descriptor at all; carries the free */
 	listener_accept_cb *on_accept;
 	void *data;
 	int fd, port;
-	int spare; /* given up for a moment when descriptors run out, to accept and refuse */
+	int spare; /* given up when descriptors run out, to accept all the same; -1: it was */
 };
 
 static int open_spare(void)
@@ -29,33 +31,49 @@ static int open_spare(void)
 	return open("/dev/null", O_RDONLY | O_CLOEXEC);
 }
 
-/* Out of descriptors: take the connection with the spare one and close it, else the poll would
- * spin. */
-static void refuse_one(struct listener *l)
+static void on_poll(uv_poll_t *poll, int status, int events);
+
+static void on_again(uv_timer_t *timer)
+{
+	struct listener *l = timer->data;
+
+	if (l->fd >= 0)
+		uv_poll_start(&l->poll, UV_READABLE, on_poll);
+}
+
+/* Out of descriptors: take the connection with the spare one, else the poll would spin. The owner
+ * gives one back, this one or another, when the loop comes around. */
+static void accept_last(struct listener *l)
 {
 	int fd;
 
-	if (l->spare >= 0)
-		close(l->spare);
+	if (l->spare < 0) {
+		uv_poll_stop(&l->poll);
+		uv_timer_start(&l->again, on_again, LISTEN_AGAIN_MS, 0);
+		return;
+	}
+	close(l->spare);
+	l->spare = -1;
 	fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd >= 0)
-		close(fd);
-	l->spare = open_spare();
+		l->on_accept(l->data, fd, true);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
 {
 	struct listener *l = poll->data;
 
+	if (l->spare < 0)
+		l->spare = open_spare();
 	for (int i = 0; i < ACCEPT_AT_ONCE && l->fd >= 0; i++) {
 		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 		if (fd >= 0) {
-			l->on_accept(l->data, fd);
+			l->on_accept(l->data, fd, false);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE)
-			refuse_one(l);
+			accept_last(l);
 		if (errno != EINTR && errno != ECONNABORTED)
 			return;
 	}
@@ -118,6 +136,8 @@ int listener_new(uv_loop_t *loop, const char *host, int port, listener_accept_cb
 	l->data = data;
 	uv_poll_init(loop, &l->poll, fd);
 	l->poll.data = l;
+	uv_timer_init(loop, &l->again);
+	l->again.data = l;
 	uv_poll_start(&l->poll, UV_READABLE, on_poll);
 	*ret = l;
 	return 0;
@@ -128,9 +148,16 @@ int listener_port(const struct listener *l)
 	return l->port;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_timer_closed(uv_handle_t *handle)
 {
 	free(handle->data);
+}
+
+static void on_poll_closed(uv_handle_t *handle)
+{
+	struct listener *l = handle->data;
+
+	uv_close((uv_handle_t *)&l->again, on_timer_closed);
 }
 
 void listener_close(struct listener *l)
@@ -138,8 +165,9 @@ void listener_close(struct listener *l)
 	if (!l || l->fd < 0)
 		return;
 	uv_poll_stop(&l->poll);
-	uv_close((uv_handle_t *)&l->poll, on_closed);
+	uv_close((uv_handle_t *)&l->poll, on_poll_closed);
 	close(l->fd);
-	close(l->spare);
+	if (l->spare >= 0)
+		close(l->spare);
 	l->fd = -1;
 }

@@ -3,18 +3,20 @@
 
 /*
  * A listening TCP socket. Accepts without blocking; out of descriptors it
- * keeps refusing politely instead of spinning. Loop thread only.
+ * takes connections with a spare one and says so, instead of spinning. Loop thread only.
  */
 
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 
 struct err;
 struct listener;
 struct uv_loop_s;
 
-/* A new connection; fd is non-blocking, close-on-exec and the callee's. */
-typedef void listener_accept_cb(void *data, int fd);
+/* A new connection; fd is non-blocking, close-on-exec and the callee's. last: there are no more
+ * descriptors, so another connection should go, or this one. */
+typedef void listener_accept_cb(void *data, int fd, bool last);
 
 /*
  * Bind host (a numeric address or "localhost") and port (0: any free one) and

@@ -115,6 +115,48 @@ def test_a_read_only_disk_is_a_sentence_at_the_start():
     check_equal("daemons", home.state().get("token"), None)
 
 
+def test_a_limit_on_file_sizes_is_a_full_disk():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    daemon.run_turn(sid, "demo:tokens=5")
+    before = daemon.raw_events(sid)
+    _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (64 * 1024, hard))
+    answer = wait_for(lambda: (lambda a: a.status == 507 and a)(daemon.post_turn(sid, "x" * 300000)), 10, "a turn to be refused with 507")
+    check_equal("the code", answer.json()["code"], "STORAGE_FULL")
+    check_equal("what was there can be read", daemon.raw_events(sid)[:len(before)], before)
+    resource.prlimit(daemon.pid, resource.RLIMIT_FSIZE, (hard, hard))
+    stop_event(daemon.run_turn(sid, "demo:tokens=5"), "turn.done")
+    seqs = [e["seq"] for e in daemon.events(sid)]
+    check_equal("the numbers", seqs, list(range(1, len(seqs) + 1)))
+
+
+# few descriptors ---------------------------------------------------------------------------------------------------------
+
+def test_with_few_descriptors_strangers_make_room_and_the_owner_is_served():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    stop_event(daemon.run_turn(sid, "demo:tokens=3"), "turn.done")
+    open_now = len(os.listdir(f"/proc/{daemon.pid}/fd"))
+    _, hard = resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (open_now + 24, hard))
+    silent = []
+    try:
+        for _ in range(100):
+            silent.append(Wire(daemon.port))
+        # The owner's requests and turns (a connection to the model each) go on.
+        for i in range(5):
+            check_equal(f"health, time {i}", daemon.http("GET", "/v3/health", timeout=8).status, 200)
+            daemon.http("GET", f"/v3/sessions/{sid}", timeout=8).expect(200)
+        events = daemon.run_turn(sid, "demo:tokens=3", 20)
+        check(events[-1]["event"] in STOPS, f"expected the turn to end, got {events[-1]!r}")
+    finally:
+        for wire in silent:
+            wire.close()
+    resource.prlimit(daemon.pid, resource.RLIMIT_NOFILE, (hard, hard))
+    stop_event(daemon.run_turn(sid, "demo:tokens=3"), "turn.done")
+
+
 # the clock ---------------------------------------------------------------------------------------------------------------
 
 class FalseClock:

@@ -50,7 +50,7 @@ static void client_ask(const char *method, const char *path)
 	assert_int_equal(
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
 	client = ends[0];
-	server_on_accept(&server, ends[1]);
+	server_on_accept(&server, ends[1], false);
 	buf_addf(&out, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer %s\r\n\r\n",
 	    method, path, server.auth.token);
 	assert_int_equal(write(client, out.p, out.len), out.len);

@@ -10,14 +10,19 @@
 struct seen {
 	struct listener *listener;
 	int fds[200];
-	unsigned count;
+	unsigned count, last;
 	bool close;
 };
 
-static void on_accept(void *data, int fd)
+static void on_accept(void *data, int fd, bool last)
 {
 	struct seen *s = data;
 
+	if (last) {
+		s->last++;
+		close(fd);
+		return;
+	}
 	s->fds[s->count++] = fd;
 	if (s->close)
 		listener_close(s->listener);
@@ -98,7 +103,7 @@ static void a_host_that_is_no_address_is_refused(void **state)
 	assert_null(l);
 }
 
-static void out_of_descriptors_it_refuses_and_goes_on_later(void **state)
+static void out_of_descriptors_it_says_so_and_goes_on_later(void **state)
 {
 	struct seen s = {0};
 	struct rlimit old, few;
@@ -116,6 +121,7 @@ static void out_of_descriptors_it_refuses_and_goes_on_later(void **state)
 	turn_until(!plain_take(peer, &got));
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
 	assert_int_equal(s.count, 0);
+	assert_int_equal(s.last, 1);
 	next = plain_connect(listener_port(s.listener));
 	turn_until(s.count == 1);
 	close(peer);
@@ -149,7 +155,7 @@ int main(void)
 	    on_loop(an_accepted_socket_blocks_nobody_and_is_not_inherited),
 	    on_loop(a_port_in_use_is_said_plainly),
 	    on_loop(a_host_that_is_no_address_is_refused),
-	    on_loop(out_of_descriptors_it_refuses_and_goes_on_later),
+	    on_loop(out_of_descriptors_it_says_so_and_goes_on_later),
 	    on_loop(a_listener_closed_while_it_accepts_accepts_no_more),
 	};
 

@@ -201,7 +201,7 @@ static const struct http_conn_ops fake_ops = {.on_head = fake_on_head,
     .on_timer = fake_nothing,
     .on_gone = fake_on_gone};
 
-static void fake_on_accept(void *data, int fd)
+static void fake_on_accept(void *data, int fd, bool last)
 {
 	struct fake_conn *c = mem_zalloc(1, sizeof *c);
 
