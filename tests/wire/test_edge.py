@@ -348,3 +348,187 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk_and_passes():
     check_equal("the end of a turn afterwards", daemon.turn_events(sid, turn, 30)[-1]["event"], "turn.done")
     seqs = [e["seq"] for e in daemon.events(sid)]
     check_equal("the numbers", seqs, list(range(1, len(seqs) + 1)))
+
+
+# --- frames, in the order of the sections of the well-known conformance suite ---
+
+HELLO = b'"Hello"'                                      # a message that is JSON but no command: answered with one error frame
+ERROR = "error"
+ALL_CODES_GOOD = (1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 3000, 3999, 4000, 4999)
+ALL_CODES_BAD = (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535)
+GOOD_UTF8 = ("κόσμε", "\x7f", "\u0080", "߿", "ࠀ", "\uffff", "\U00010000", "\U0010ffff", "\ud7ff", "\ue000", "\ufffd", "\ufdd0", "\ufffe", "𐀀\u20ac¢")
+BAD_UTF8 = (b"\x80", b"\xbf", b"\x80\xbf", b"\xc0 ", b"\xe0 ", b"\xf0 ", b"\xf8 ", b"\xfc ", b"\xc0\xaf", b"\xe0\x80\xaf", b"\xf0\x80\x80\xaf", b"\xf8\x80\x80\x80\xaf",
+            b"\xc1\xbf", b"\xe0\x9f\xbf", b"\xf0\x8f\xbf\xbf", b"\xc0\x80", b"\xe0\x80\x80", b"\xed\xa0\x80", b"\xed\xad\xbf", b"\xed\xb0\x80", b"\xed\xbf\xbf",
+            b"\xed\xa0\x80\xed\xb0\x80", b"\xf4\x90\x80\x80", b"\xf5\x80\x80\x80", b"\xfe", b"\xff", b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80e")
+
+
+def frame(opcode, payload=b"", fin=True, rsv=0, mask=b"\x37\xfa\x21\x3d", size=None):
+    """One frame. mask None: none; size: the width of the length, else the smallest."""
+    head = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
+    bit, n = (0x80 if mask is not None else 0), len(payload)
+    size = size or (1 if n < 126 else 2 if n < 65536 else 8)
+    head += bytes([bit | (n if size == 1 else 126 if size == 2 else 127)]) + (n.to_bytes(size, "big") if size > 1 else b"")
+    if mask is None:
+        return head + payload
+    pad = (mask * (n // 4 + 1))[:n]
+    return head + mask + (int.from_bytes(payload, "big") ^ int.from_bytes(pad, "big")).to_bytes(n, "big")
+
+
+def close(code, reason=b""):
+    return frame(CLOSE, struct.pack(">H", code) + reason)
+
+
+def fragments(opcode, payload, size, between=b""):
+    """The message in frames of so many bytes, with other frames between them."""
+    pieces = [payload[i:i + size] for i in range(0, len(payload), size)] or [b""]
+    return between.join(frame(opcode if i == 0 else 0, piece, fin=i == len(pieces) - 1) for i, piece in enumerate(pieces))
+
+
+def text_of(size):
+    return b'"' + b"*" * (size - 2) + b'"' if size >= 2 else b"*" * size
+
+
+def framing():
+    for opcode, kind in ((1, "text"), (2, "binary")):
+        for size in (0, 2, 125, 126, 127, 128, 65535, 65536):
+            yield f"1 {kind} of {size}", frame(opcode, text_of(size)), [ERROR]
+        yield f"1 {kind} of 65536 in pieces", frame(opcode, text_of(65536)), [ERROR], 997
+
+
+def pings():
+    for payload in (b"", b"Hello", bytes(range(0, 250, 25)) + b"\xff\xfe", b"p" * 125):
+        yield f"2 a ping with {payload[:9]!r}", frame(PING, payload), [payload]
+    yield "2 a ping with 126 bytes", frame(PING, b"p" * 126), 1002
+    yield "2 a ping byte by byte", frame(PING, b"p" * 125), [b"p" * 125], 1
+    yield "2 a pong nobody asked for", frame(PONG), []
+    yield "2 a pong with bytes nobody asked for", frame(PONG, b"x" * 125), []
+    yield "2 a pong with 126 bytes", frame(PONG, b"x" * 126), 1002
+    yield "2 a pong, then a ping", frame(PONG, b"x") + frame(PING, b"y"), [b"y"]
+    many = [b"%d" % i for i in range(10)]
+    for step in (0, 1):
+        yield f"2 ten pings, {step}", b"".join(frame(PING, one) for one in many), many, step
+
+
+def reserved():
+    for rsv in range(1, 8):
+        for opcode in (TEXT, 2, CLOSE, PING, PONG):
+            yield f"3 reserved bits {rsv} on opcode {opcode}", frame(opcode, b"", rsv=rsv), 1002
+        yield f"3 reserved bits {rsv} after a message", frame(TEXT, HELLO) + frame(TEXT, HELLO, rsv=rsv) + frame(PING), [ERROR, 1002]
+
+
+def opcodes():
+    for opcode in (3, 4, 5, 6, 7, 11, 12, 13, 14, 15):
+        yield f"4 opcode {opcode}", frame(opcode), 1002
+        yield f"4 opcode {opcode} with bytes", frame(opcode, b"x"), 1002
+        yield f"4 opcode {opcode} after a message", frame(TEXT, HELLO) + frame(opcode) + frame(PING), [ERROR, 1002]
+
+
+def fragmentation():
+    for opcode in (CLOSE, PING, PONG):
+        yield f"5 control {opcode} in two frames", frame(opcode, b"", fin=False) + frame(0), 1002
+    ping = frame(PING, b"between")
+    for size in (1, 4):
+        for step in (0, 1):
+            yield f"5 text in frames of {size}, {step}", fragments(TEXT, HELLO, size), [ERROR], step
+            yield f"5 text in frames of {size} with pings, {step}", fragments(TEXT, HELLO, size, ping), [b"between"] * ((7 - 1) // size) + [ERROR], step
+    yield "5 empty fragments", frame(TEXT, b"", fin=False) + frame(0, b"", fin=False) + frame(0, b""), [ERROR]
+    yield "5 bytes in the middle fragment", frame(TEXT, b"", fin=False) + frame(0, HELLO, fin=False) + frame(0, b""), [ERROR]
+    for fin in (True, False):
+        yield f"5 a continuation of nothing, fin {fin}", frame(0, HELLO, fin=fin), 1002
+        yield f"5 a continuation after a whole message, fin {fin}", frame(TEXT, HELLO) + frame(0, b"x", fin=fin), [ERROR, 1002]
+        for opcode in (TEXT, 2):
+            yield f"5 message {opcode} within another, fin {fin}", frame(TEXT, b"x", fin=False) + frame(opcode, b"y", fin=fin), 1002
+    yield "5 two messages in fragments", fragments(TEXT, HELLO, 3) + fragments(2, HELLO, 2, ping), [ERROR] + [b"between"] * 3 + [ERROR]
+
+
+def utf8():
+    for text in GOOD_UTF8:
+        data = b'"' + text.encode() + b'"'
+        yield f"6 {text!r}", frame(TEXT, data), [ERROR]
+        yield f"6 {text!r} in frames of a byte", fragments(TEXT, data, 1), [ERROR]
+    for bad in BAD_UTF8:
+        data = b'"' + bad + b'"'
+        yield f"6 {bad!r}", frame(TEXT, data), 1007
+        yield f"6 {bad!r} in frames of a byte", fragments(TEXT, data, 1), 1007
+        yield f"6 {bad!r} fails fast in a message without an end", frame(TEXT, data, fin=False), 1007
+        yield f"6 {bad!r} fails fast in a frame without an end", frame(TEXT, data + b"x" * 1000)[:-1000], 1007
+    for cut in (b"\xc3", b"\xe2\x82", b"\xf0\x90\x80"):
+        yield f"6 the message ends within a character {cut!r}", frame(TEXT, cut), 1007
+    yield "6 a binary message may be anything", frame(2, b"\xff\xfe"), [ERROR]
+
+
+def closing():
+    yield "7 no code", frame(CLOSE), 1005
+    yield "7 half a code", frame(CLOSE, b"\x03"), 1002
+    for code in ALL_CODES_GOOD:
+        yield f"7 code {code}", close(code), code
+        yield f"7 code {code} with a reason", close(code, b"bye"), code
+    for code in ALL_CODES_BAD:
+        yield f"7 code {code}", close(code), 1002
+    yield "7 a reason of 123 bytes", close(1000, b"r" * 123), 1000
+    yield "7 a reason of 124 bytes", close(1000, b"r" * 124), 1002
+    yield "7 a reason that is no UTF-8", close(1000, b"\xce\xba\xed\xa0\x80"), 1007
+    yield "7 a message after the close", close(1000) + frame(TEXT, HELLO), 1000
+    yield "7 a ping after the close", close(1000) + frame(PING), 1000
+    yield "7 a second close", close(1000) + close(1001), 1000
+    yield "7 a close within a message", frame(TEXT, b"x", fin=False) + close(1000), 1000
+    yield "7 a message before the close", frame(TEXT, HELLO) + close(1000), [ERROR, 1000]
+
+
+def limits():
+    most = 10 * MIB
+    for size in (65536, 1 * MIB, most):
+        yield f"9 a message of {size}", frame(TEXT, text_of(size)), [ERROR]
+    yield "9 a message of 4 MiB in frames of 64 KiB", fragments(TEXT, text_of(4 * MIB), 65536), [ERROR]
+    yield "9 a message of 64 KiB in frames of 64 bytes", fragments(TEXT, text_of(65536), 64), [ERROR]
+    yield "9 a message of 256 KiB in pieces of 8 KiB", frame(TEXT, text_of(262144)), [ERROR], 8192
+    yield "9 one byte more than may be", frame(TEXT, text_of(most + 1))[:100], 1009
+    yield "9 one byte more than may be, in two frames", frame(TEXT, text_of(most), fin=False) + frame(0, b"x"), 1009
+    yield "9 the length of a terabyte", b"\x81\xff" + (1 << 40).to_bytes(8, "big") + b"maskx", 1009
+    yield "9 a length with its first bit set", b"\x81\xff" + b"\xff" * 8 + b"mask", 1002
+
+
+def masks_and_lengths():
+    for opcode in (TEXT, PING, PONG, CLOSE):
+        yield f"10 opcode {opcode} without a mask", frame(opcode, b"", mask=None), 1002
+    yield "10 a mask of zeros", frame(TEXT, HELLO, mask=b"\0\0\0\0"), [ERROR]
+    for size, payload in ((2, HELLO), (8, HELLO), (8, text_of(300))):
+        yield f"10 a length of {len(payload)} in {size} bytes", frame(TEXT, payload, size=size), 1002
+    yield "10 frames of 1300", fragments(TEXT, text_of(65536), 1300), [ERROR]
+
+
+def conversation(daemon, data, step):
+    """What the daemon sends: an error frame is ERROR, a pong its payload, a close its code; then the end."""
+    got = []
+    with daemon.ws(timeout=3) as ws:
+        try:
+            for at in range(0, len(data), step or len(data)):
+                ws.wire.send(data[at:at + (step or len(data))])
+        except Gone:
+            pass                                        # closed before all was sent
+        try:
+            while True:
+                _, opcode, payload = ws.read_frame()
+                got.append(ERROR if opcode == TEXT and b'"error"' in payload else payload if opcode == PONG
+                           else int.from_bytes(payload[:2], "big") or 1005 if opcode == CLOSE else (opcode, payload))
+        except Gone:
+            return got
+        except AssertionError as err:                   # nothing came, or no frame of a server's
+            return got + [str(err)]
+
+
+def test_frames_are_answered_as_rfc_6455_says():
+    daemon = Daemon(Home())
+    wrong, count = [], 0
+    for section in (framing, pings, reserved, opcodes, fragmentation, utf8, closing, limits, masks_and_lengths):
+        for name, data, want, *step in section():
+            want = want if isinstance(want, list) else [want]
+            if not want or not isinstance(want[-1], int):
+                data, want = data + close(1000), want + [1000]
+            got = conversation(daemon, data, *(step or [0]))
+            count += 1
+            if got != want:
+                wrong.append((name, got[-3:], want[-3:]))
+    check(not wrong, f"{len(wrong)} of {count} answers were wrong: " + "; ".join(f"{n}: got {g}, not {w}" for n, g, w in wrong))
+    check(count > 250, f"expected more than 250 cases, there were {count}")
+    daemon.http("GET", "/v3/health").expect(200)
