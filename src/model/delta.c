@@ -295,7 +295,7 @@ int delta_parse(const char *p, size_t n, struct delta *ret)
 	memset(ret, 0, offsetof(struct delta, tools));
 	if (take_plain_token(p, n, ret))
 		return 0;
-	if (memmem(p, n, "\\u", 2)) {
+	if (n && memmem(p, n, "\\u", 2)) {
 		mend_escapes(p, n, &mended);
 		p = mended.p;
 		n = mended.len;

@@ -1,4 +1,4 @@
-"""Who may do what, where the token is, and what a session's id is worth: what test_auth.py (Hosts, Origins, guesses) does not look at."""
+"""Where the token is, and what it and an id are worth: what test_authority.py and test_auth.py do not look at."""
 import os
 import re
 import sqlite3
