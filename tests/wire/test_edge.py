@@ -4,9 +4,10 @@ import resource
 import select
 import struct
 import threading
+import time
 
 from http_client import Gone, Wire, cut_events, read_response, request_bytes
-from opta_test import Daemon, Home, check, check_equal, stack, wait_for
+from opta_test import SLOW, Daemon, Home, check, check_equal, stack, wait_for
 from stream_client import CLOSE, PING, PONG, TEXT
 
 # --- one reading of every request (RFC 9112) ---
@@ -206,6 +207,90 @@ def test_a_request_with_one_reading_is_carried_out_however_odd_and_however_it_is
             done += 1
             check(statuses in ([200, 201], [201, 201]), f"{name} (cut into pieces of {step or 'all'}): expected two good answers, got {statuses}")
     check_equal("requests carried out behind them", smuggled(daemon), done)
+
+
+# --- patience ---
+
+def dribble(wire, data, pause, seconds):
+    """Sends one byte after the other, `pause` seconds apart, until the daemon ends the connection. Returns when that was."""
+    begun = time.monotonic()
+    for at in range(len(data)):
+        if select.select([wire.sock], [], [], pause)[0]:
+            try:
+                wire.rest()
+            except OSError:
+                pass
+            return time.monotonic() - begun
+        if time.monotonic() - begun > seconds:
+            break
+        try:
+            wire.sock.send(data[at:at + 1])
+        except OSError:
+            return time.monotonic() - begun
+    raise AssertionError(f"expected a head sent byte by byte to be given up, it was not for {seconds} s")
+
+
+def test_a_head_that_trickles_in_is_given_up_after_ten_seconds_and_harms_nobody():
+    daemon = Daemon(Home())
+    endless = b"GET /v3/health HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: y\r\n" * 1000
+    took = {}
+
+    def trickle(name, data, pause):
+        with Wire(daemon.port, timeout=30) as wire:
+            try:
+                took[name] = dribble(wire, data, pause, 20 * SLOW)
+            except AssertionError as err:
+                took[name] = str(err)
+    lanes = [threading.Thread(target=trickle, args=args) for args in (
+        ("a byte each 50 ms", endless, 0.05), ("a byte each second", endless, 1.0), ("nothing", b"\r" * 2, 20 * SLOW),
+        ("one value without an end", b"GET / HTTP/1.1\r\nX: " + b"y" * 4000, 0.05))]
+    for lane in lanes:
+        lane.start()
+    times = []
+    while any(lane.is_alive() for lane in lanes):
+        begun = time.monotonic()
+        daemon.http("GET", "/v3/sessions").expect(200)
+        times.append(time.monotonic() - begun)
+        lanes[0].join(0.1)
+    wrong = {name: at for name, at in took.items() if not isinstance(at, float) or not 5 < at < 15 * SLOW}
+    check_equal("heads not given up after about ten seconds", wrong, {})
+    check(max(times) < 1.0 * SLOW, f"expected others not to wait, the slowest answer took {max(times):.2f} s")
+
+
+def test_who_expects_100_is_told_to_go_on_only_when_the_head_was_good():
+    daemon = Daemon(Home())
+    expect = [("Host", "127.0.0.1"), ("Expect", "100-continue"), ("Content-Type", "application/json")]
+    body = b'{"title":"expected"}'
+    with Wire(daemon.port) as wire:
+        wire.send(request_bytes("POST", "/v3/sessions", None, expect + [("Content-Length", str(len(body)))], daemon.token))
+        check_equal("what comes before the body was sent", wire.until(b"\r\n\r\n"), b"HTTP/1.1 100 Continue")
+        wire.send(body)
+        read_response(wire, "POST").expect(201)
+    for headers, token, want in ((expect + [("Content-Length", str(1 << 30))], daemon.token, 413), (expect + [("Content-Length", "20")], None, 401),
+                                 ([("Host", "evil.com"), *expect[1:], ("Content-Length", "20")], daemon.token, 403),
+                                 ([("Authorization", f"Bearer {daemon.token}"), *expect, ("Content-Length", "+20")], None, 400)):
+        with Wire(daemon.port) as wire:
+            wire.send(request_bytes("POST", "/v3/sessions", None, headers, token))
+            answer = wire.rest()
+        check(answer.startswith(b"HTTP/1.1 %d " % want), f"expected {want} and no 100, got {answer[:100]!r}")
+    with Wire(daemon.port) as wire:                     # HTTP/1.0 knows no 100 (RFC 9110 10.1.1)
+        data = request_bytes("POST", "/v3/sessions", None, expect + [("Content-Length", str(len(body)))], daemon.token).replace(b"HTTP/1.1", b"HTTP/1.0")
+        wire.send(data + body)
+        answer = wire.rest()
+    check(answer.startswith(b"HTTP/1.1 201 "), f"expected 201 and no 100 for HTTP/1.0, got {answer[:100]!r}")
+
+
+def test_http_1_0_is_kept_open_by_nobody_and_chunked_for_nobody():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    for connection in ("", "Connection: close\r\n"):
+        for path in ("/v3/sessions", f"/v3/sessions/{sid}/events?afterSeq=0", "/v3/nothing"):
+            with Wire(daemon.port) as wire:
+                wire.send(f"GET {path} HTTP/1.0\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {daemon.token}\r\n{connection}\r\n".encode())
+                answer = read_response(wire)
+                check_equal(f"bytes after the answer to {path}", wire.rest(), b"")
+            check_equal(f"Transfer-Encoding of {path}", answer.header("transfer-encoding"), None)
+            answer.json()
 
 
 # --- bounds on greedy peers ---
