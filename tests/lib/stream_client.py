@@ -177,7 +177,9 @@ class Sse:
         self.comments = 0
         self.event_fields = []
         self.wire = Wire(port, timeout=timeout, rcvbuf=rcvbuf)
-        pairs = [("Host", f"127.0.0.1:{port}"), ("Accept", "text/event-stream")] + list((headers or {}).items())
+        given = list((headers or {}).items())
+        pairs = [("Host", f"127.0.0.1:{port}"), ("Accept", "text/event-stream")]
+        pairs = [p for p in pairs if p[0].lower() not in {name.lower() for name, _ in given}] + given
         try:
             self.wire.send(request_bytes("GET", path, headers=pairs, token=token))
             status, got = read_head(self.wire)
