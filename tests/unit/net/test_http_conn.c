@@ -208,6 +208,49 @@ static void one_who_sends_on_and_on_is_read_no_further(void **state)
 	stop(&s);
 }
 
+/* More than a socket takes at once. */
+static void answer_large(struct server *s)
+{
+	enum { SIZE = 16 * 1024 * 1024 };
+	struct http_reply ok = {.status = 200};
+	char *body = calloc(1, SIZE);
+
+	assert_non_null(body);
+	http_conn_reply(s->conn, &ok, body, SIZE);
+	free(body);
+	http_conn_next(s->conn);
+}
+
+static void the_next_request_waits_until_the_answer_was_taken(void **state)
+{
+	struct server s;
+
+	start(&s, LATER);
+	plain_send(s.peer, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\nGET /2 HTTP/1.1\r\nHost: x\r\n\r\n");
+	turn_until(s.requests == 1);
+	answer_large(&s);
+	turn_a_while();
+	assert_int_equal(s.requests, 1);
+	turn_until((plain_take(s.peer, &s.got), s.requests == 2));
+	assert_int_equal(s.gone, 0);
+	stop(&s);
+}
+
+static void a_client_that_closed_its_side_gets_all_of_a_large_answer(void **state)
+{
+	struct server s;
+
+	start(&s, LATER);
+	plain_send(s.peer, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n");
+	shutdown(s.peer, SHUT_WR);
+	turn_until(s.requests == 1);
+	answer_large(&s);
+	turn_until((closed(&s), s.gone));
+	closed(&s);
+	assert_true(s.got.len > 16 * 1024 * 1024);
+	stop(&s);
+}
+
 static void a_client_that_closed_its_side_is_answered(void **state)
 {
 	struct server s;
@@ -405,6 +448,8 @@ int main(void)
 	    on_loop(requests_that_come_together_are_answered_one_after_another),
 	    on_loop(the_next_request_waits_until_this_one_is_answered),
 	    on_loop(one_who_sends_on_and_on_is_read_no_further),
+	    on_loop(the_next_request_waits_until_the_answer_was_taken),
+	    on_loop(a_client_that_closed_its_side_gets_all_of_a_large_answer),
 	    on_loop(a_client_that_closed_its_side_is_answered),
 	    on_loop(a_client_that_closed_its_side_is_gone_when_the_answer_goes_on),
 	    on_loop(a_peer_gone_within_a_request_is_told_once),
