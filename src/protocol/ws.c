@@ -198,7 +198,7 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 		wslay_event_send(ws->ctx);
 	if (rc == 0 && !ws->closed && wslay_event_get_status_code_sent(ws->ctx) == WS_CLOSE_TOO_BIG)
 		return ERR_LIMIT;
-	if (rc != 0 || ws->closed || !wslay_event_get_read_enabled(ws->ctx))
+	if (rc != 0 || ws->bad_close || ws->closed || !wslay_event_get_read_enabled(ws->ctx))
 		return ERR_CLOSED;
 	if (!ws->in_frame && !ws->in_message && ws->fed == ws->framed) {
 		wslay_event_context_free(ws->ctx);

@@ -545,7 +545,9 @@ def utf8():
 
 def closing():
     yield "7 no code", frame(CLOSE), 1005
-    yield "7 half a code", frame(CLOSE, b"\x03"), 1002
+    for step in (0, 1):
+        yield f"7 half a code, {step}", frame(CLOSE, b"\x03"), 1002, step
+        yield f"7 code 1000, {step}", close(1000, b"bye"), 1000, step
     for code in ALL_CODES_GOOD:
         yield f"7 code {code}", close(code), code
         yield f"7 code {code} with a reason", close(code, b"bye"), code

@@ -94,6 +94,53 @@ static void what_the_rfc_forbids_ends_the_connection_with_its_code(void **state)
 	}
 }
 
+static void a_close_with_half_a_code_is_answered_once_however_it_is_cut(void **state)
+{
+	static const char text[] = "\x88\x81\0\0\0\0\x03";
+
+	for (size_t cut = 0; cut <= sizeof text - 1; cut++) {
+		struct buf all = {0}, out = {0};
+		uint16_t code;
+
+		assert_int_equal(
+		    feed(true, 100, text, sizeof text - 1, cut, &all, &out, &code), ERR_CLOSED);
+		assert_int_equal(out.len, 4);
+		assert_memory_equal(out.p, "\x88\x02\x03\xEA", 4);
+		buf_finish(&all);
+		buf_finish(&out);
+	}
+}
+
+struct talk {
+	struct ws *ws;
+	struct buf out;
+};
+
+static void answer(void *data, const char *p, size_t n)
+{
+	struct talk *t = data;
+
+	ws_put_text(t->ws, &t->out, p, n);
+}
+
+static void a_pong_goes_before_the_answer_to_a_later_message(void **state)
+{
+	static const char text[] = "\x89\x81\0\0\0\0p"
+				   "\x81\x81\0\0\0\0a"
+				   "\x89\x81\0\0\0\0q";
+	struct talk t = {0};
+
+	t.ws = ws_new(true, 100, answer, &t);
+	assert_int_equal(ws_feed(t.ws, text, sizeof text - 1, &t.out), 0);
+	assert_int_equal(t.out.len, 9);
+	assert_memory_equal(t.out.p,
+	    "\x8A\x01p\x81\x01"
+	    "a\x8A\x01q",
+	    9);
+	buf_finish(&t.out);
+	ws_free(t.ws);
+}
+
 static void both_sides_understand_each_other_at_every_size(void **state)
 {
 	static const size_t sizes[] = {0, 1, 125, 126, 65535, 65536, 100000};
@@ -131,6 +178,8 @@ int main(void)
 	    cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
 	    cmocka_unit_test(messages_and_fragments_survive_any_cut),
 	    cmocka_unit_test(what_the_rfc_forbids_ends_the_connection_with_its_code),
+	    cmocka_unit_test(a_close_with_half_a_code_is_answered_once_however_it_is_cut),
+	    cmocka_unit_test(a_pong_goes_before_the_answer_to_a_later_message),
 	    cmocka_unit_test(both_sides_understand_each_other_at_every_size),
 	};
 
