@@ -151,7 +151,8 @@ static const char *scan_version(struct scan *s, unsigned char c)
 
 	if (s->count == digit + 1 && c == '\r')
 		return scan_to(s, SCAN_LINE_LF);
-	if (s->count < digit ? c != version[s->count] : s->count > digit || (c != '0' && c != '1'))
+	if (s->count < digit ? (char)c != version[s->count]
+			     : s->count > digit || (c != '0' && c != '1'))
 		return "the request line does not end in HTTP/1.0 or HTTP/1.1";
 	s->count++;
 	return NULL;
