@@ -90,8 +90,8 @@ static void what_two_parsers_could_read_in_two_ways_is_refused(void **state)
 	    "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
 	    "GET / HTTP/1.1\r\n\r\n",
 	    "GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n",
-	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\nTransfer-Encoding: "
-	    "chunked\r\n\r\n",
+	    ("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\nTransfer-Encoding: "
+	     "chunked\r\n\r\n"),
 	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2 \r\n",
 	    "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2;\r\n",
 	    "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nfffffffffffffffff\r\n",
