@@ -33,7 +33,7 @@ static void put_text(struct buf *b, const char *p, size_t n)
 
 static uint64_t zigzag(int64_t n)
 {
-	return (uint64_t)n << 1 ^ (uint64_t)(n >> 63);
+	return n < 0 ? ~((uint64_t)n << 1) : (uint64_t)n << 1;
 }
 
 static int64_t unzigzag(uint64_t n)
