@@ -48,3 +48,9 @@ def short(value, limit=600):
 
 class Skip(Exception):
     """This machine cannot run the test (no right to make a network namespace, say)."""
+
+
+def needs_plain_build(why="times and memory of a sanitized build say nothing"):
+    """Skips a test whose subject a sanitizer does not look at: the check has to end in time."""
+    if SLOW != 1:
+        raise Skip(why)

@@ -7,6 +7,7 @@ import threading
 import time
 
 from http_client import Gone, Wire, cut_events, read_response, request_bytes
+from clock import needs_plain_build
 from opta_test import SLOW, Daemon, Home, check, check_equal, stack, wait_for
 from stream_client import CLOSE, PING, PONG, TEXT
 
@@ -231,6 +232,7 @@ def dribble(wire, data, pause, seconds):
 
 
 def test_a_head_that_trickles_in_is_given_up_after_ten_seconds_and_harms_nobody():
+    needs_plain_build()
     daemon = Daemon(Home())
     endless = b"GET /v3/health HTTP/1.1\r\nHost: 127.0.0.1\r\n" + b"X: y\r\n" * 1000
     took = {}
@@ -333,6 +335,7 @@ def finish_last(wire, one, sent):
 
 
 def test_who_asks_and_asks_but_takes_no_answers_costs_little_and_gets_every_answer_later():
+    needs_plain_build()
     daemon = Daemon(Home())
     one = request_bytes("GET", "/v3/openapi.json", headers={"Host": "127.0.0.1", "X-Pad": "x" * 2000}, token=daemon.token)
     daemon.http("GET", "/v3/openapi.json").expect(200)
@@ -367,6 +370,7 @@ def masked(opcode, payload):
 
 
 def test_a_websocket_that_sends_but_never_reads_is_not_read_either():
+    needs_plain_build()
     daemon = Daemon(Home())
     sid = daemon.create()["id"]
     for what, one, answer in (("pings", masked(PING, b"p" * 125), PONG), ("bad messages", masked(TEXT, b"{"), TEXT)):

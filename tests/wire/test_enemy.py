@@ -2,6 +2,7 @@
 import json
 import threading
 
+from clock import needs_plain_build
 from enemy import SSE_HEAD, Enemy, content, data, text_frame
 from opta_test import Daemon, Home, check, check_equal, check_in, only, stop_event, texts
 
@@ -96,6 +97,7 @@ def test_redirects_are_not_followed():
 
 
 def test_answers_that_are_no_http_are_tried_again_and_given_up():
+    needs_plain_build()
     heads = (b"\0" * 5000, b"HTTP/1.1 200 OK\r\n" + b"X: " + b"y" * 200000, b"HTTP/1.1 999999 x\r\n\r\n",
              b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
     enemy, home = Enemy(lambda sock, number: sock.sendall(heads[number % len(heads)])), Home()
@@ -113,6 +115,7 @@ def test_answers_that_are_no_http_are_tried_again_and_given_up():
 # too much ----------------------------------------------------------------------------------------------------------------
 
 def test_an_endless_answer_ends_at_the_limit():
+    needs_plain_build()
     piece = content("x" * 60000)
 
     def chat(sock, number):
@@ -126,6 +129,7 @@ def test_an_endless_answer_ends_at_the_limit():
 
 
 def test_a_line_without_end_costs_its_limit():
+    needs_plain_build()
     for ws in (False, True):
         def chat(sock, number, ws=ws):
             if ws:
@@ -140,6 +144,7 @@ def test_a_line_without_end_costs_its_limit():
 
 
 def test_arguments_without_end_and_ten_thousand_calls_end_the_turn():
+    needs_plain_build()
     def arguments(sock, number):
         sock.sendall(SSE_HEAD + data({"choices": [{"delta": {"tool_calls": [{"index": 0, "id": "c", "function": {"name": "read_file", "arguments": "{"}}]}}]}))
         until_hung_up(sock, data({"choices": [{"delta": {"tool_calls": [{"index": 0, "function": {"arguments": " " * 60000}}]}}]}))
@@ -156,6 +161,7 @@ def test_arguments_without_end_and_ten_thousand_calls_end_the_turn():
 
 
 def test_pings_without_end_are_not_queued():
+    needs_plain_build()
     sent = []
 
     def chat(sock, number):
@@ -177,6 +183,7 @@ def test_pings_without_end_are_not_queued():
 
 def test_a_drip_within_a_line_is_silence():
     """One byte a moment is no message: the timeout counts what was said, not what was sent."""
+    needs_plain_build()
     def chat(sock, number):
         sock.sendall(SSE_HEAD + content("a ") + b"data: ")
         for _ in range(200):

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import threading
 
+from clock import needs_plain_build
 from opta_test import SLOW, Skip, check, check_equal, send, stack, wait_for
 
 PYTHON = """
@@ -175,6 +176,7 @@ def in_browser(home, daemon, sid, name):
 
 
 def test_a_browser_reads_the_log_from_a_page_of_this_machine():
+    needs_plain_build()
     home, _, daemon = stack()
     sid = daemon.create()["id"]
     saw = in_browser(home, daemon, sid, "localhost")
@@ -186,6 +188,7 @@ def test_a_browser_reads_the_log_from_a_page_of_this_machine():
 
 
 def test_a_browser_is_refused_everything_from_a_page_of_somebody_else():
+    needs_plain_build()
     home, _, daemon = stack()
     sid = session_with(daemon)
     before = [(s["id"], s["title"], s["lastSeq"]) for s in daemon.http("GET", "/v3/sessions").json()]
