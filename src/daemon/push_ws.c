@@ -69,31 +69,41 @@ static void detach(struct ws_client *client)
 	client->conn = NULL;
 }
 
-/* Send the control bytes if no event is half sent. */
-static void flush_control(void *data)
-{
-	struct ws_client *client = data;
-
-	if (!client->conn || client->subscriber.cut || !client->control.len)
-		return;
-	http_conn_send(conn_http(client->conn), client->control.p, client->control.len);
-	buf_finish(&client->control);
-}
-
 /* What waits to be sent besides events, in bytes. */
 static size_t waiting(const struct ws_client *client)
 {
 	return client->control.len + stream_queued(http_conn_stream(conn_http(client->conn)));
 }
 
-/* A client that asks for answers and takes none is not read until it does. */
+/*
+ * A client that asks for answers and takes none is not read until it does. Asked
+ * wherever control bytes come or go: the socket may take the last of them at
+ * once, and then nobody is told that it is writable.
+ */
 static void bound_control(struct ws_client *client)
 {
-	if (client->paused || waiting(client) <= WS_CONTROL_MAX)
+	bool full = waiting(client) > WS_CONTROL_MAX;
+
+	if (client->paused == full)
 		return;
-	client->paused = true;
-	http_conn_read(conn_http(client->conn), false);
-	stream_want_write(http_conn_stream(conn_http(client->conn)));
+	client->paused = full;
+	http_conn_read(conn_http(client->conn), !full);
+	if (full)
+		stream_want_write(http_conn_stream(conn_http(client->conn)));
+}
+
+/* Send the control bytes if no event is half sent. */
+static void flush_control(void *data)
+{
+	struct ws_client *client = data;
+
+	if (!client->conn)
+		return;
+	if (!client->subscriber.cut && client->control.len) {
+		http_conn_send(conn_http(client->conn), client->control.p, client->control.len);
+		buf_finish(&client->control);
+	}
+	bound_control(client);
 }
 
 /* Say goodbye with code, after what is half sent when the peer takes it at once. */
@@ -168,10 +178,6 @@ static void on_writable(void *data)
 	struct ws_client *client = data;
 
 	flush_control(client);
-	if (client->paused && waiting(client) <= WS_CONTROL_MAX) {
-		client->paused = false;
-		http_conn_read(conn_http(client->conn), true);
-	}
 	subscriber_wake(&client->subscriber);
 }
 
@@ -207,7 +213,6 @@ static void say(struct ws_client *client, const struct buf *json)
 		return;
 	ws_put_text(client->ws, &client->control, json->p, json->len);
 	flush_control(client);
-	bound_control(client);
 }
 
 static void say_error(
@@ -422,10 +427,8 @@ static void on_raw(void *data, const char *p, size_t n)
 		return;
 	}
 	flush_control(client);
-	if (rc == 0) {
-		bound_control(client);
+	if (rc == 0)
 		return;
-	}
 	/* wslay has put the close frame that answers theirs. */
 	client->closing = true;
 	conn = client->conn;

@@ -384,6 +384,23 @@ def test_a_websocket_that_sends_but_never_reads_is_not_read_either():
                 check_equal(f"the answer to {what}", ws.read_frame()[1], answer)
 
 
+def test_a_websocket_that_pings_amid_an_event_it_takes_slowly_is_read_again_after_it():
+    daemon = Daemon(Home())
+    sid = daemon.create(messages=[{"role": "user", "content": "x" * MIB}])["id"]
+    one = masked(PING, b"p" * 125)
+    with daemon.ws(sid, 0, rcvbuf=4096) as ws:          # its first event is half sent and stays so
+        before = memory(daemon)
+        sent = pour(ws.wire, one, 30 * MIB // len(one))
+        grown = memory(daemon) - before
+        check(grown < GROWTH, f"expected pings amid an event to cost little, {sent} bytes cost {grown}")
+        check_equal("the event", ws.recv()["event"], "session.snapshot")
+        answers = []
+        while len(answers) < sent // len(one):
+            opcode = ws.read_frame()[1]
+            answers += [opcode] if opcode != PING else []   # the daemon asks too
+        check_equal("what came for the pings", set(answers), {PONG})
+
+
 def test_pings_and_messages_are_answered_in_the_order_they_came():
     daemon = Daemon(Home())
     with daemon.ws() as ws:
