@@ -88,10 +88,13 @@ static bool has_key(const struct json_member *members, size_t count, struct str 
 
 size_t json_flat(const char *p, size_t n, struct json_member *ret, size_t max)
 {
-	const char *end = p + n;
+	const char *end;
 	size_t count = 0;
 	char mark = '{';
 
+	if (!n)
+		return 0;
+	end = p + n;
 	p = skip_blanks(p, end);
 	do {
 		struct json_member m;

@@ -264,6 +264,7 @@ static void what_is_not_flat_is_left_to_the_parser(void **state)
 	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
 		if (flat(texts[i], m) != 0)
 			fail_msg("was read: %s", texts[i]);
+	assert_int_equal(json_flat(NULL, 0, m, 4), 0);
 }
 
 int main(void)
