@@ -3,8 +3,10 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "base/str.h"
@@ -56,6 +58,21 @@ void limits_set(uint64_t timeout_ms, bool in_user_ns)
 		(void)n;
 		close(fd);
 	}
+}
+
+void limits_bound_pids(void)
+{
+	int major = 0, minor = 0, fd;
+	struct utsname system;
+
+	if (uname(&system) != 0 || sscanf(system.release, "%d.%d", &major, &minor) != 2 ||
+	    major < 6 || (major == 6 && minor < 14))
+		return;
+	fd = open("/proc/sys/kernel/pid_max", O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	dprintf(fd, "%d\n", LIMITS_PIDS);
+	close(fd);
 }
 
 /* A small file of /proc/PID, 0-terminated. False when the process is gone. */
@@ -126,15 +143,15 @@ static void mark_below(struct seen *all, size_t count, pid_t self)
 	}
 }
 
-/* How many processes there are. One that forks without end leaves us little time: this takes the
- * least. */
+/* How many processes there are, or so many that it is too many. One that forks without end leaves
+ * us little time: this takes the least. */
 static unsigned count_processes(void)
 {
 	DIR *d = opendir("/proc");
 	struct dirent *e;
 	unsigned count = 0;
 
-	while (d && (e = readdir(d)))
+	while (count <= LIMITS_PROCESSES + 1 && d && (e = readdir(d)))
 		count += e->d_name[0] >= '0' && e->d_name[0] <= '9';
 	if (d)
 		closedir(d);

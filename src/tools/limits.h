@@ -16,6 +16,7 @@ enum {
 	LIMITS_LOOK_MS = 25,
 	LIMITS_NICE = 5,	       /* nicer than the daemon; setpriority(2) */
 	LIMITS_PROCESSES = 512,	       /* and threads, of one call */
+	LIMITS_PIDS = 4096,	       /* of its namespace, where the kernel bounds those */
 	LIMITS_FILES = 4096,	       /* descriptors of one process */
 	LIMITS_FILE_MB = 4096,	       /* size of one file */
 	LIMITS_CPU_SECONDS = 4 * 3600, /* of one process, when no timeout bounds it sooner */
@@ -26,6 +27,13 @@ enum {
  * the kernel counts processes for this call alone.
  */
 void limits_set(uint64_t timeout_ms, bool in_user_ns);
+
+/*
+ * Have the kernel bound the processes of our pid namespace, for root too: by their ids, of which
+ * there are enough that one is not soon used again. For its init, once /proc is its own and while
+ * it has the power to. Does nothing before Linux 6.14, where the bound would be the whole system's.
+ */
+void limits_bound_pids(void);
 
 /*
  * Memory, as the very last thing. own_code: the tool is a function of ours, which in a

@@ -32,6 +32,8 @@ enum {
 	/* Background: looked at less often, as it may run for days. */
 	SUPERVISOR_LOOK_BACKGROUND_MS = 100,
 	TOOL_RULES_FD = 3, /* in the tool until it is confined */
+	/* Who forks without end dies without end: other things are looked at in between. */
+	SUPERVISOR_REAP_AT_ONCE = 64,
 	/* One read of a pipe. */
 	SUPERVISOR_PIECE = 64 * 1024,
 };
@@ -53,7 +55,7 @@ struct supervisor {
 	struct output *output;
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
-	bool timed_out, told_to_end;
+	bool timed_out, told_to_end, more_dead;
 	char limit[160];	       /* which limit ended it, "" none */
 	char extra[TOOL_MAX_PATH + 1]; /* the directory outside that must be seen, "" none */
 	int net_rules;		       /* where become_tool kept them, -1: none */
@@ -346,7 +348,16 @@ static void reap(struct supervisor *s)
 	int status;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+	s->more_dead = true;
+	for (int i = 0; i < SUPERVISOR_REAP_AT_ONCE; i++) {
+		/* Among many each may take long. */
+		if (i && s->tool && clock_mono_us() >= s->look_us)
+			return;
+		pid = waitpid(-1, &status, WNOHANG);
+		if (pid <= 0) {
+			s->more_dead = false;
+			return;
+		}
 		if (pid != s->tool)
 			continue;
 		s->tool = 0;
@@ -427,6 +438,8 @@ static int next_wait(const struct supervisor *s, uint64_t now)
 	for (size_t i = 0; i < sizeof times / sizeof times[0]; i++)
 		if (times[i] && (!next || times[i] < next))
 			next = times[i];
+	if (s->more_dead)
+		return 0;
 	if (!next)
 		return -1;
 	return next <= now ? 0 : (int)((next - now) / 1000 + 1);
@@ -446,6 +459,8 @@ static void watch(struct supervisor *s, bool function)
 		now = clock_mono_us();
 		if (fds[0].revents)
 			on_signal(s);
+		if (s->more_dead)
+			reap(s);
 		/* The daemon let go: nobody wants the answer. */
 		if (fds[1].revents) {
 			s->told_to_end = true;
@@ -645,6 +660,8 @@ static void make_view(struct supervisor *s)
 		    err.text);
 		refuse(s, text);
 	}
+	if (o->support->proc)
+		limits_bound_pids();
 	if (!s->request.network && o->support->net_ns)
 		mounts_loopback_up();
 }
