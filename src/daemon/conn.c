@@ -62,6 +62,12 @@ void conn_finish(struct conn *c)
 
 /* --- answers --- */
 
+static void drop_body_text(struct call *call)
+{
+	call->server->body_bytes -= call->body_text.len;
+	buf_finish(&call->body_text);
+}
+
 static void call_free(struct call *call)
 {
 	if (call->conn) {
@@ -69,7 +75,7 @@ static void call_free(struct call *call)
 		call->conn->dispatched = false;
 	}
 	buf_finish(&call->target);
-	buf_finish(&call->body_text);
+	drop_body_text(call);
 	json_decref(call->body);
 	free(call);
 }
@@ -86,18 +92,25 @@ static void reply(
 	http_conn_reply(c->http, &head, text, n);
 }
 
-void call_reply_as(struct call *call, int status, const char *type, const char *text, size_t n)
+/* extra: more header lines, or NULL. Frees call. */
+static void answer(
+    struct call *call, int status, const char *type, const char *text, size_t n, const char *extra)
 {
 	struct conn *c = call->conn;
 
 	call_free(call);
 	if (!c)
 		return;
-	reply(c, status, type, text, n, NULL);
+	reply(c, status, type, text, n, extra);
 	if (!http_conn_keep_alive(c->http))
 		conn_finish(c);
 	else
 		http_conn_next(c->http);
+}
+
+void call_reply_as(struct call *call, int status, const char *type, const char *text, size_t n)
+{
+	answer(call, status, type, text, n, NULL);
 }
 
 void call_reply(struct call *call, int status, const char *json, size_t n)
@@ -284,8 +297,8 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 			return HTTP_SWITCH;
 		call_free(call);
 		return reject(c, API_INVALID_REQUEST,
-		    "not a WebSocket handshake: GET, Sec-WebSocket-Version 13 and a "
-		    "Sec-WebSocket-Key are needed");
+		    "not a WebSocket handshake: GET by HTTP/1.1, Sec-WebSocket-Version 13 and "
+		    "a Sec-WebSocket-Key of 16 bytes in base64 are needed");
 	}
 	return check_body_head(c, head);
 }
@@ -304,7 +317,13 @@ static bool on_body(void *data, const char *p, size_t n)
 		reject(c, API_PAYLOAD_TOO_LARGE, "the body is larger than 10 MiB");
 		return false;
 	}
+	if (c->server->body_bytes + n > SERVER_MAX_BODIES) {
+		reject(c, API_TOO_MANY,
+		    "other requests are being received, 64 MiB of bodies in all: try again later");
+		return false;
+	}
 	buf_add(&c->call->body_text, p, n);
+	c->server->body_bytes += n;
 	return true;
 }
 
@@ -319,7 +338,7 @@ static bool parse_body(struct call *call)
 		return true;
 	}
 	if (json_parse(text.p, text.n, &call->body, &err) == 0) {
-		buf_finish(&call->body_text);
+		drop_body_text(call);
 		return true;
 	}
 	problems_add(&p, "body", err.text);
@@ -327,11 +346,25 @@ static bool parse_body(struct call *call)
 	return false;
 }
 
+/* 405 has to say what is allowed (RFC 9110, 15.5.6). */
+static void refuse_method(struct call *call, const char *allow)
+{
+	struct buf body = {0};
+	char details[100], header[100];
+
+	snprintf(details, sizeof details, "\"this route takes %s\"", allow);
+	snprintf(header, sizeof header, "Allow: %s\r\n", allow);
+	api_error_put(
+	    &body, API_METHOD_NOT_ALLOWED, "this route does not take that method", details);
+	answer(call, api_error_status(API_METHOD_NOT_ALLOWED), "application/json", body.p, body.len,
+	    header);
+	buf_finish(&body);
+}
+
 static void on_request(void *data)
 {
 	struct conn *c = data;
 	struct call *call = c->call;
-	char extra[100];
 
 	if (c->delayed) {
 		http_conn_streaming(c->http, false);
@@ -344,9 +377,7 @@ static void on_request(void *data)
 			    "there is no such route; /v3/openapi.json lists them", NULL);
 			return;
 		}
-		snprintf(extra, sizeof extra, "\"this route takes %s\"", c->allow);
-		call_fail(
-		    call, API_METHOD_NOT_ALLOWED, "this route does not take that method", extra);
+		refuse_method(call, c->allow);
 		return;
 	}
 	if (call->route->flags & ROUTE_BODY && !parse_body(call))

@@ -565,7 +565,8 @@ bool websocket_open(struct call *call)
 	uint64_t after = 0;
 	bool named;
 
-	if (key.n != WS_KEY_SIZE - 1 || !str_eq(conn_header(conn, "Sec-WebSocket-Version"), "13") ||
+	if (!conn_chunks(conn) || !ws_key_ok(key) ||
+	    !str_eq(conn_header(conn, "Sec-WebSocket-Version"), "13") ||
 	    !str_ieq(conn_header(conn, "Upgrade"), "websocket"))
 		return false;
 	if (call_query(call, "afterSeq", &text) &&

@@ -28,6 +28,8 @@ enum {
 	 * strangers cannot lock friends out.
 	 */
 	SERVER_MAX_STRANGERS = 512,
+	/* Bytes of request bodies held at once, of all connections: one alone may be 10 MiB. */
+	SERVER_MAX_BODIES = 64 * 1024 * 1024,
 	/* Figures that cost more than a look at a field are read anew when older than this. */
 	SERVER_GAUGES_MS = 100,
 };
@@ -53,6 +55,7 @@ struct server {
 	unsigned conn_count, stranger_count;
 	unsigned max_conns;	     /* SERVER_MAX_CONNS or what descriptors allow */
 	unsigned subscribers;	     /* WebSocket and SSE clients of events */
+	size_t body_bytes;	     /* of requests being received */
 	uint64_t requests;	     /* heads accepted since the start: ingressSeq */
 	struct server_gauges gauges; /* see server_gauges */
 	bool stopping;

@@ -27,6 +27,7 @@ struct http_conn {
 	uint64_t deadline; /* on the loop's clock, 0: none; the timer may run out before it */
 	struct buf ahead;  /* received, not yet parsed: while PHASE_BUSY */
 	enum phase phase;
+	bool head_only; /* of a HEAD: its answer has no body (RFC 9110, 9.3.2) */
 	bool keep_alive, streaming, finite, eof, closing, parsing, gone;
 };
 
@@ -104,6 +105,7 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	struct http_conn *c = data;
 
 	c->keep_alive = head->keep_alive;
+	c->head_only = str_eq(head->method, "HEAD");
 	move(c, PHASE_BODY);
 	return c->ops->on_head(c->data, head);
 }
@@ -257,7 +259,8 @@ void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *
 	if (reply->close)
 		c->keep_alive = false;
 	http_put_reply_head(&out, reply);
-	buf_add(&out, body, n);
+	if (!c->head_only)
+		buf_add(&out, body, n);
 	http_conn_send(c, out.p, out.len);
 	buf_finish(&out);
 }
@@ -283,7 +286,7 @@ void http_conn_next(struct http_conn *c)
 		http_conn_finish(c);
 		return;
 	}
-	c->streaming = c->finite = false;
+	c->streaming = c->finite = c->head_only = false;
 	http_parser_reset(c->parser);
 	/* Who asks and asks but takes no answers would have us keep them all. */
 	if (stream_queued(c->stream))

@@ -72,7 +72,8 @@ const struct http_parser *http_conn_parser(const struct http_conn *c);
 /* Queue bytes to send. */
 void http_conn_send(struct http_conn *c, const void *p, size_t n);
 
-/* Queue a whole answer: head with Content-Length, body. Keep-alive as the request allows. */
+/* Queue a whole answer: head with Content-Length, body (none for HEAD). Keep-alive as the request
+ * allows. */
 void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *body, size_t n);
 
 /*

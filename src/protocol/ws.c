@@ -61,6 +61,17 @@ void ws_accept(const char *key, size_t key_len, char ret_accept[WS_ACCEPT_SIZE])
 	base64(digest, sizeof digest, ret_accept);
 }
 
+bool ws_key_ok(struct str key)
+{
+	if (key.n != WS_KEY_SIZE - 1 || memcmp(key.p + key.n - 2, "==", 2) != 0)
+		return false;
+	for (size_t i = 0; i < key.n - 2; i++)
+		if (!key.p[i] || !strchr(base64_digits, key.p[i]))
+			return false;
+	/* The last digit has but two bits to say. */
+	return strchr("AQgw", key.p[key.n - 3]) != NULL;
+}
+
 void ws_key(char ret_key[WS_KEY_SIZE])
 {
 	unsigned char nonce[16];

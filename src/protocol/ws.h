@@ -13,6 +13,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
+
 struct buf;
 struct ws;
 
@@ -35,6 +37,9 @@ typedef void ws_message_cb(void *data, const char *p, size_t n);
 
 /* Sec-WebSocket-Accept for the client's key of key_len bytes. */
 void ws_accept(const char *key, size_t key_len, char ret_accept[WS_ACCEPT_SIZE]);
+
+/* Is this the base64 of 16 bytes, as a Sec-WebSocket-Key must be (RFC 6455, 4.2.1)? */
+bool ws_key_ok(struct str key);
 
 /* A fresh Sec-WebSocket-Key. */
 void ws_key(char ret_key[WS_KEY_SIZE]);

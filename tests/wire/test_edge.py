@@ -351,6 +351,33 @@ def test_who_asks_and_asks_but_takes_no_answers_costs_little_and_gets_every_answ
         thread.join()
 
 
+def test_half_sent_bodies_are_bounded_together_and_room_comes_back():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    body = b'{"content":"' + b"x" * MIB + b'"}' + b" " * (8 * MIB)
+    one = request_bytes("POST", f"/v3/sessions/{sid}/turns", body, {"Content-Type": "application/json"}, daemon.token)
+    held = [Wire(daemon.port) for _ in range(8)]
+    try:
+        for wire in held:
+            try:
+                wire.send(one[:-1])
+            except Gone:
+                pass                                    # the refused one
+        # Whose bytes are the first past 64 MiB is refused; the others fit then.
+        refused = wait_for(lambda: select.select([wire.sock for wire in held], [], [], 0)[0], 10, "a refusal")
+        check_equal("the refused", len(refused), 1)
+        for wire in held:
+            if wire.sock in refused:
+                check_equal("the refusal", read_response(wire).status, 429)
+            else:
+                wire.send(one[-1:])
+                check_equal("a request that fits", read_response(wire).status, 202)
+    finally:
+        for wire in held:
+            wire.close()
+    daemon.http("POST", f"/v3/sessions/{sid}/turns", body, {"Content-Type": "application/json"}).expect(202)
+
+
 def test_who_closes_its_side_after_asking_gets_the_whole_answer():
     daemon = stack(demo=None)[2]
     sid = daemon.create()["id"]

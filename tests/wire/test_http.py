@@ -109,7 +109,21 @@ def test_a_wrong_method_gets_405():
     for method, path in (("POST", "/v3/health"), ("DELETE", "/v3/sessions"), ("PUT", "/v3/sessions"), ("GET", f"/v3/sessions/{sid}/turns"),
                          ("PUT", f"/v3/sessions/{sid}"), ("POST", f"/v3/sessions/{sid}/events"), ("POST", "/v3/metrics"),
                          ("GET", f"/v3/sessions/{sid}/cancel"), ("POST", "/v3/openapi.json")):
-        daemon.http(method, path).expect(405, "METHOD_NOT_ALLOWED")
+        allow = daemon.http(method, path).expect(405, "METHOD_NOT_ALLOWED").header("allow")
+        check(allow and method not in allow.split(", "), f"{method} {path}: expected what is allowed, got Allow: {allow}")
+    check_equal("Allow of a route with two methods", daemon.http("PUT", "/v3/sessions").header("allow"), "GET, POST")
+
+
+def test_the_answer_to_head_is_a_head():
+    daemon = new_daemon()
+    with Wire(daemon.port) as wire:
+        for path, status in (("/v3/health", 405), ("/v3/sessions", 405), ("/v3/nothing", 404)):
+            wire.send(request_bytes("HEAD", path, token=daemon.token) + request_bytes("GET", "/v3/health"))
+            head = wire.until(b"\r\n\r\n")
+            check_in(f"the status of HEAD {path}", b"HTTP/1.1 %d " % status, head.split(b"\r\n")[0])
+            check_equal("the answer after it", read_response(wire).status, 200)
+        wire.send(request_bytes("HEAD", "/v3/sessions"))
+        check_equal("what comes with a refusal", wire.rest().partition(b"\r\n\r\n")[2], b"")
 
 
 def test_every_error_body_has_a_sentence_and_a_code():

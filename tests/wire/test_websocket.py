@@ -2,7 +2,8 @@
 import json
 import struct
 
-from opta_test import Daemon, Gone, Home, Refused, WebSocket, check, check_equal, check_in, ended_turns, stack, stop_event, wait_for
+from opta_test import (Daemon, Gone, Home, Refused, WebSocket, Wire, check, check_equal, check_in, ended_turns, request_bytes, stack,
+                       stop_event, wait_for)
 from stream_client import BINARY, CLOSE, CONT, PING, PONG, TEXT
 
 HANG = "demo:tokens=5 demo:hang=2"
@@ -317,7 +318,9 @@ def test_no_compression_is_agreed():
 def test_a_bad_handshake_is_refused():
     daemon = Daemon(Home())
     sid = daemon.create()["id"]
-    for headers in ({"Sec-WebSocket-Version": "8"}, {"Sec-WebSocket-Key": None}, {"Upgrade": "h2c"}, {"Sec-WebSocket-Key": "short"}):
+    for headers in ({"Sec-WebSocket-Version": "8"}, {"Sec-WebSocket-Key": None}, {"Upgrade": "h2c"}, {"Sec-WebSocket-Key": "short"},
+                    {"Sec-WebSocket-Key": "=" * 24}, {"Sec-WebSocket-Key": "A" * 24}, {"Sec-WebSocket-Key": "A" * 21 + "B=="},
+                    {"Sec-WebSocket-Key": "A" * 20 + "-Q=="}):
         try:
             WebSocket(daemon.port, sid, 0, daemon.token, headers=headers).wire.close()
         except Refused as refused:
@@ -328,6 +331,20 @@ def test_a_bad_handshake_is_refused():
             raise AssertionError(f"handshake with {headers}: {err}") from None
         else:
             raise AssertionError(f"expected the handshake with {headers} to be refused")
+
+
+def test_http_1_0_is_not_switched():
+    daemon = Daemon(Home())
+    data = request_bytes("GET", "/v3/ws", token=daemon.token, headers={"Upgrade": "websocket", "Connection": "Upgrade",
+                         "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="})
+    check_equal("HTTP/1.1", raw_head(daemon, data), b"HTTP/1.1 101 Switching Protocols")
+    check_equal("HTTP/1.0", raw_head(daemon, data.replace(b"HTTP/1.1", b"HTTP/1.0")), b"HTTP/1.1 400 Bad Request")
+
+
+def raw_head(daemon, data):
+    with Wire(daemon.port) as wire:
+        wire.send(data)
+        return wire.until(b"\r\n")
 
 
 def test_a_lost_client_is_forgotten():
