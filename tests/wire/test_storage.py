@@ -1,9 +1,10 @@
-"""A disk that is full: typed errors, reading goes on, recovery without a restart, nothing seen is lost."""
+"""A disk that is full, or a quota used up: typed errors, reading goes on, recovery without a restart, nothing seen is lost."""
 import os
 import threading
 
 from opta_test import Demo, Home, Daemon, WebSocket, check, check_equal, ended_turns, wait_for
-from small_disk import small_disk
+from small_disk import quota_disk, small_disk
+
 
 def fill(path):
     """Takes what is left of the disk. Returns the file to remove."""
@@ -17,16 +18,16 @@ def fill(path):
     return ballast
 
 
-def full_stack():
+def full_stack(disk):
     home = Home()
-    path = small_disk(home, 16384)
+    path = disk(home, 16384)
     demo = Demo(home)
     home.write_config({"connection.port": demo.port})
     return home, path, Daemon(home)
 
 
-def test_a_turn_on_a_full_disk_is_refused_with_507_and_accepted_again_later():
-    _, path, daemon = full_stack()
+def refuses_a_turn_and_takes_it_later(disk):
+    _, path, daemon = full_stack(disk)
     sid = daemon.create()["id"]
     daemon.run_turn(sid, "demo:tokens=5")
     before = daemon.raw_events(sid)
@@ -42,8 +43,24 @@ def test_a_turn_on_a_full_disk_is_refused_with_507_and_accepted_again_later():
     check_equal("the numbers", seqs, list(range(1, len(seqs) + 1)))
 
 
+def test_a_turn_on_a_full_disk_is_refused_with_507_and_accepted_again_later():
+    refuses_a_turn_and_takes_it_later(small_disk)
+
+
+def test_a_turn_above_a_quota_is_refused_with_507_and_accepted_again_later():
+    refuses_a_turn_and_takes_it_later(quota_disk)
+
+
 def test_a_disk_that_fills_within_an_answer_ends_the_turn_as_storage_full_and_loses_nothing_seen():
-    _, path, daemon = full_stack()
+    fills_within_an_answer(small_disk)
+
+
+def test_a_quota_used_up_within_an_answer_ends_the_turn_as_storage_full_and_loses_nothing_seen():
+    fills_within_an_answer(quota_disk)
+
+
+def fills_within_an_answer(disk):
+    _, path, daemon = full_stack(disk)
     sid = daemon.create()["id"]
     seen = []
 
