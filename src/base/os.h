@@ -30,6 +30,10 @@ int os_self_path(char *ret_path, size_t size);
 /* Is path on a network filesystem? *ret_name gets its static name ("NFS"). False when unknown. */
 bool os_is_network_fs(const char *path, const char **ret_name);
 
+/* Does its filesystem write elsewhere what is changed (copy on write), so that a full disk can
+ * refuse even a change of bytes that are there? False when unknown. */
+bool os_is_cow_fs(const char *path);
+
 /*
  * Which process listens on TCP port `port` of this machine: fills pid and the
  * command's name. False when nobody does or we may not know.

@@ -88,9 +88,24 @@ int os_self_path(char *ret_path, size_t size)
 	return 0;
 }
 
+/* f_type of statfs(2); linux/magic.h does not have them all. 0 when there is no such path. */
+static unsigned long filesystem(const char *path)
+{
+	struct statfs fs;
+
+	return statfs(path, &fs) == 0 ? (unsigned long)fs.f_type & 0xFFFFFFFFu : 0;
+}
+
+bool os_is_cow_fs(const char *path)
+{
+	const unsigned long btrfs = 0x9123683E, zfs = 0x2FC12FC1, bcachefs = 0xCA451A4E;
+	unsigned long magic = filesystem(path);
+
+	return magic == btrfs || magic == zfs || magic == bcachefs;
+}
+
 bool os_is_network_fs(const char *path, const char **ret_name)
 {
-	/* statfs(2) lists these; linux/magic.h does not have them all. */
 	static const struct {
 		unsigned long magic;
 		const char *name;
@@ -106,12 +121,10 @@ bool os_is_network_fs(const char *path, const char **ret_name)
 	    {0x013111A8, "IBRIX"},
 	    {0x7461636F, "OCFS2"},
 	};
-	struct statfs fs;
+	unsigned long magic = filesystem(path);
 
-	if (statfs(path, &fs) != 0)
-		return false;
 	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-		if (((unsigned long)fs.f_type & 0xFFFFFFFFu) == known[i].magic) {
+		if (magic == known[i].magic) {
 			*ret_name = known[i].name;
 			return true;
 		}

@@ -263,12 +263,15 @@ static void check_database(struct doctor *d, bool fix)
 	const char *network = NULL;
 	int rc = salvage_check(d->paths.database, &err);
 
-	if (rc != 0 && rc != -ENOENT && fix) {
+	if (rc != 0 && rc != -ENOENT && rc != ERR_BUSY && fix) {
 		salvage(d);
 		rc = salvage_check(d->paths.database, &err);
 	}
 	if (rc == -ENOENT)
 		check(d, "database", true, NULL, "none yet");
+	else if (rc == ERR_BUSY)
+		check(d, "database", true, NULL,
+		    "in use (on this filesystem it is checked while the daemon is stopped)");
 	else if (rc != 0)
 		check(d, "database", false,
 		    "opta daemon stop; opta doctor --fix (saves what can be read)", "damaged: %s",

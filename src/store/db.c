@@ -3,16 +3,21 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <sqlite3.h>
 #include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/os.h"
 
 /* Page cache per connection, in KiB: the writer's working set is a few pages, readers stream. */
 #define DB_CACHE_KB "256"
-/* How long a connection waits for another's lock; only the checkpoint ever holds one for long. */
-enum { DB_BUSY_MS = 10000 };
+/* How long a connection waits for another's lock; only the checkpoint ever holds one for long, and
+ * not against who reads. */
+enum { DB_BUSY_MS = 10000, DB_BUSY_READ_MS = 1000 };
 
 struct db_cached {
 	const char *sql; /* literal: compared by address */
@@ -58,7 +63,7 @@ static int setup(struct db *db, bool readonly)
 				     "PRAGMA wal_autocheckpoint=0;"
 				     "PRAGMA secure_delete=OFF;";
 
-	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
+	sqlite3_busy_timeout(db->h, readonly ? DB_BUSY_READ_MS : DB_BUSY_MS);
 	sqlite3_extended_result_codes(db->h, 0);
 	if (sqlite3_exec(db->h, common, NULL, NULL, NULL) != SQLITE_OK)
 		return -1;
@@ -73,6 +78,24 @@ static int setup(struct db *db, bool readonly)
 		   : -1;
 }
 
+/*
+ * SQLite changes the index of the write-ahead log through a mapping, and where a changed page needs
+ * new room a full disk answers that with SIGBUS. There it is kept in memory, as a database that one
+ * process has for itself allows: no other one can read it meanwhile (sqlite.org/vfs.html,
+ * unix-excl). Another VFS than the usual one is a test's.
+ */
+static const char *vfs_for(const char *path)
+{
+	const sqlite3_vfs *usual = sqlite3_vfs_find(NULL);
+	const char *slash = strrchr(path, '/');
+	char dir[PATH_MAX];
+
+	if (!usual || strcmp(usual->zName, "unix") != 0 || !slash)
+		return NULL;
+	snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+	return os_is_cow_fs(dir) ? "unix-excl" : NULL;
+}
+
 int db_open(const char *path, bool readonly, struct db **ret, struct err *reterr)
 {
 	/* A read-only WAL reader must still write the shared-memory file, so all open READWRITE. */
@@ -82,7 +105,8 @@ int db_open(const char *path, bool readonly, struct db **ret, struct err *reterr
 	int rc;
 
 	db->sync = -1;
-	if (sqlite3_open_v2(path, &db->h, flags, NULL) != SQLITE_OK || setup(db, readonly) != 0) {
+	if (sqlite3_open_v2(path, &db->h, flags, vfs_for(path)) != SQLITE_OK ||
+	    setup(db, readonly) != 0) {
 		rc = db->h ? db_code(db) : -ENOMEM;
 		rc = err_set(reterr, rc ? rc : -EIO, "cannot open the database %s: %s", path,
 		    db->h ? sqlite3_errmsg(db->h) : "out of memory");

@@ -23,7 +23,7 @@ struct db {
 };
 
 /* Open (and create, when writing) the database at path in WAL mode. Blocks. The caller closes with
- * db_close. */
+ * db_close. On a copy-on-write filesystem only one process can have it open (ERR_BUSY). */
 int db_open(const char *path, bool readonly, struct db **ret, struct err *reterr);
 
 /* Finalize statements and close; the last connection checkpoints. NULL is allowed. */

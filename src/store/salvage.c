@@ -39,7 +39,8 @@ int salvage_check(const char *path, struct err *reterr)
 			 : err_set(reterr, ERR_CORRUPT, "%.200s", said ? said : "no answer");
 		sqlite3_reset(stmt);
 	} else {
-		rc = err_set(reterr, ERR_CORRUPT, "%.200s", sqlite3_errmsg(db->h));
+		rc = err_set(reterr, rc == ERR_BUSY ? ERR_BUSY : ERR_CORRUPT, "%.200s",
+		    sqlite3_errmsg(db->h));
 	}
 	if (rc == 0)
 		rc = gaps_check(db, reterr);

@@ -12,7 +12,7 @@
 struct err;
 
 /* Is the database sound, and is each session's log whole? 0; ERR_CORRUPT with the first thing that
- * is wrong; -ENOENT: there is none.
+ * is wrong; -ENOENT: there is none; ERR_BUSY: another process has it for itself.
  */
 int salvage_check(const char *path, struct err *reterr);
 

@@ -1,8 +1,9 @@
 """A disk that is full, or a quota used up: typed errors, reading goes on, recovery without a restart, nothing seen is lost."""
+import json
 import os
 import threading
 
-from opta_test import Demo, Home, Daemon, WebSocket, check, check_equal, ended_turns, wait_for
+from opta_test import Demo, Home, Daemon, WebSocket, check, check_equal, check_in, ended_turns, wait_for
 from small_disk import quota_disk, small_disk
 
 
@@ -49,6 +50,17 @@ def test_a_turn_on_a_full_disk_is_refused_with_507_and_accepted_again_later():
 
 def test_a_turn_above_a_quota_is_refused_with_507_and_accepted_again_later():
     refuses_a_turn_and_takes_it_later(quota_disk)
+
+
+def test_where_changes_need_room_doctor_looks_at_the_database_when_the_daemon_is_stopped():
+    home, _, daemon = full_stack(quota_disk)
+    def said():
+        found = json.loads(home.opta("doctor", "--json").out)["checks"]
+        return [one["text"] for one in found if one["name"] == "database"][0]
+    check_in("while it runs", "in use", said())
+    daemon.stop()
+    check_equal("afterwards", said(), "sound")
+
 
 
 def test_a_disk_that_fills_within_an_answer_ends_the_turn_as_storage_full_and_loses_nothing_seen():
