@@ -78,12 +78,20 @@ bool str_parse_u64(struct str a, uint64_t max, uint64_t *ret)
 
 bool str_secret_eq(struct str a, struct str b)
 {
-	volatile unsigned char diff = 0;
+	volatile uint64_t diff = 0;
+	size_t i = 0;
 
 	if (a.n != b.n)
 		return false;
-	for (size_t i = 0; i < a.n; i++)
-		diff = (unsigned char)(diff | ((unsigned char)a.p[i] ^ (unsigned char)b.p[i]));
+	for (; i + sizeof(uint64_t) <= a.n; i += sizeof(uint64_t)) {
+		uint64_t left, right;
+
+		memcpy(&left, a.p + i, sizeof left);
+		memcpy(&right, b.p + i, sizeof right);
+		diff = diff | (left ^ right);
+	}
+	for (; i < a.n; i++)
+		diff = diff | (uint64_t)((unsigned char)a.p[i] ^ (unsigned char)b.p[i]);
 	return diff == 0;
 }
 

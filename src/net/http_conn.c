@@ -8,6 +8,9 @@
 #include "base/mem.h"
 #include "net/stream.h"
 
+/* Bytes most heads of ours are shorter than. */
+enum { HTTP_CONN_HEAD_ROOM = 256 };
+
 enum phase {
 	PHASE_IDLE,   /* no byte of a request yet */
 	PHASE_HEAD,   /* a head is arriving */
@@ -258,6 +261,7 @@ void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *
 		reply->close = true;
 	if (reply->close)
 		c->keep_alive = false;
+	buf_reserve(&out, HTTP_CONN_HEAD_ROOM + n);
 	http_put_reply_head(&out, reply);
 	if (!c->head_only)
 		buf_add(&out, body, n);

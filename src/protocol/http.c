@@ -13,6 +13,9 @@
 #include "base/mem.h"
 #include "protocol/errors.h"
 
+/* Room for headers at first; most heads have fewer. */
+enum { HTTP_SOME_HEADERS = 16 };
+
 struct header {
 	uint32_t name, name_len, value, value_len; /* places in head */
 };
@@ -67,8 +70,8 @@ struct http_parser {
 	const struct http_callbacks *cb; /* borrowed */
 	void *data;
 	struct buf head;	/* target and headers, packed */
-	struct header *headers; /* owned, HTTP_MAX_HEADERS, made at the first header */
-	size_t header_count;
+	struct header *headers; /* owned */
+	size_t header_count, header_room;
 	uint32_t target_len;
 	bool requests, head_done, in_value, started, too_large, stopped, switched, complete;
 	const char *reason; /* static */
@@ -106,17 +109,33 @@ static int reject(struct http_parser *p, const char *reason)
 	return -1;
 }
 
-/* Letters, digits and these make a token (RFC 9110 5.6.2). */
-static bool is_token(unsigned char c)
+/* What a byte may be part of. */
+enum {
+	IN_TOKEN = 1,  /* RFC 9110 5.6.2 */
+	IN_TEXT = 2,   /* a header's value: RFC 9110 5.5 */
+	IN_TARGET = 4, /* no blank, no fragment: RFC 9112 3.2 */
+};
+
+/* Every byte's parts, as each byte of each request is asked for them; made with the first parser.
+ */
+static unsigned char parts[256];
+
+static void make_parts(void)
 {
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c && strchr("!#$%&'*+-.^_`|~", c));
+	for (unsigned c = 0; c < 256; c++) {
+		bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+			      (c >= 'A' && c <= 'Z') ||
+			      (c && c < 0x80 && strchr("!#$%&'*+-.^_`|~", (int)c));
+
+		parts[c] = (unsigned char)((letter ? IN_TOKEN : 0) |
+					   (c == '\t' || (c >= ' ' && c != 0x7F) ? IN_TEXT : 0) |
+					   (c > ' ' && c < 0x7F && c != '#' ? IN_TARGET : 0));
+	}
 }
 
-/* What a header's value may hold (RFC 9110 5.5). */
-static bool is_text(unsigned char c)
+static bool is_token(unsigned char c)
 {
-	return c == '\t' || (c >= ' ' && c != 0x7F);
+	return parts[c] & IN_TOKEN;
 }
 
 static int hex_digit(char c)
@@ -177,9 +196,8 @@ static const char *scan_head(struct scan *s, unsigned char c)
 		if (c == ' ' && s->count)
 			return scan_to(s, SCAN_VERSION);
 		s->count = 1;
-		return c > ' ' && c < 0x7F && c != '#'
-			   ? NULL
-			   : "the request target has a character it may not have";
+		return parts[c] & IN_TARGET ? NULL
+					    : "the request target has a character it may not have";
 	case SCAN_VERSION:
 		return scan_version(s, c);
 	case SCAN_LINE_LF:
@@ -197,7 +215,7 @@ static const char *scan_head(struct scan *s, unsigned char c)
 	case SCAN_VALUE:
 		if (c == '\r')
 			return scan_to(s, SCAN_LINE_LF);
-		return is_text(c) ? NULL : "a header's value has a control character";
+		return parts[c] & IN_TEXT ? NULL : "a header's value has a control character";
 	case SCAN_END_LF:
 		return scan_line_feed(s, c, s->trailer ? SCAN_END : SCAN_HEAD);
 	default:
@@ -253,6 +271,28 @@ static const char *scan_chunk(struct scan *s, unsigned char c)
 	}
 }
 
+/*
+ * How many of n bytes are more of the part we are within, so that the state stays as it is: most of
+ * a head. None that would pass its limit.
+ */
+static size_t scan_run(struct scan *s, const char *p, size_t n)
+{
+	unsigned part = s->at == SCAN_METHOD || s->at == SCAN_NAME ? IN_TOKEN
+			: s->at == SCAN_VALUE			   ? IN_TEXT
+			: s->at == SCAN_TARGET && s->count	   ? IN_TARGET
+								   : 0;
+	size_t room = HTTP_MAX_TARGET + HTTP_MAX_HEAD - s->bytes, i = 0;
+
+	if (!part)
+		return 0;
+	if (n > room)
+		n = room;
+	while (i < n && parts[(unsigned char)p[i]] & part)
+		i++;
+	s->bytes += i;
+	return i;
+}
+
 /* Does the current byte count as a head's or trailer's, and how many of them may there be? */
 static bool scan_counts(struct scan *s)
 {
@@ -279,6 +319,9 @@ static size_t scan(struct scan *s, const char *p, size_t n)
 				scan_to(s, SCAN_DATA_CR);
 			continue;
 		}
+		i += scan_run(s, p + i, n - i);
+		if (i == n)
+			break;
 		if (!scan_counts(s)) {
 			s->too_large = true;
 			s->reason = "the headers are too large";
@@ -306,8 +349,10 @@ static int on_field(llhttp_t *ll, const char *at, size_t n)
 	if (!p->header_count || p->in_value) {
 		if (p->header_count == HTTP_MAX_HEADERS)
 			return refuse(p, "there are too many headers");
-		if (!p->headers)
-			p->headers = mem_zalloc(HTTP_MAX_HEADERS, sizeof *p->headers);
+		if (p->header_count == p->header_room) {
+			p->header_room = p->header_room ? 2 * p->header_room : HTTP_SOME_HEADERS;
+			p->headers = mem_realloc(p->headers, p->header_room * sizeof *p->headers);
+		}
 		p->headers[p->header_count++] = (struct header){.name = (uint32_t)p->head.len};
 		p->in_value = false;
 	}
@@ -325,8 +370,9 @@ static int on_value(llhttp_t *ll, const char *at, size_t n)
 	if (p->head_done)
 		return 0;
 	assert(p->header_count);
-	for (size_t i = 0; i < n; i++)
-		if (((unsigned char)at[i] < 0x20 && at[i] != '\t') || at[i] == 0x7F)
+	/* Of a request the scan has seen to it. */
+	for (size_t i = 0; !p->requests && i < n; i++)
+		if (!(parts[(unsigned char)at[i]] & IN_TEXT))
 			return reject(p, "a header's value has a control character");
 	if (p->head.len + n > HTTP_MAX_HEAD)
 		return refuse(p, "the headers are too large");
@@ -477,6 +523,7 @@ static const llhttp_settings_t *settings(void)
 	static llhttp_settings_t s;
 
 	if (!s.on_url) {
+		make_parts();
 		llhttp_settings_init(&s);
 		s.on_message_begin = on_begin;
 		s.on_header_field = on_field;
@@ -516,7 +563,7 @@ void http_parser_reset(struct http_parser *p)
 	buf_finish(&p->head);
 	free(p->headers);
 	p->headers = NULL;
-	p->header_count = 0;
+	p->header_count = p->header_room = 0;
 	p->target_len = 0;
 	p->scan = (struct scan){0};
 	p->head_done = p->in_value = p->started = p->too_large = p->stopped = p->switched =
