@@ -47,7 +47,12 @@ static void run(struct feed *f)
 
 static void on_again(uv_idle_t *idle)
 {
-	run(idle->data);
+	struct feed *f = idle->data;
+
+	run(f);
+	/* Whoever was ready may be gone: then there was nothing to run. */
+	if (list_empty(&f->ready))
+		uv_idle_stop(idle);
 }
 
 static void on_turn(uv_prepare_t *turn)

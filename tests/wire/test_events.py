@@ -1,9 +1,10 @@
 """GET events: list, cursor, limit, long poll."""
 import json
+import os
 import threading
 import time
 
-from opta_test import Daemon, Home, SLOW, check, check_equal, cut_events, stack
+from opta_test import Daemon, Home, SLOW, check, check_equal, cut_events, stack, wait_for
 
 
 def patched(daemon, count):
@@ -155,3 +156,29 @@ def test_thousands_of_events_come_whole():
     events = daemon.events(sid)
     check_equal("seq", [e["seq"] for e in events], list(range(1, len(events) + 1)))
     check_equal("tokens", [e["payload"]["text"] for e in events if e["event"] == "turn.token"], [f"w{i} " for i in range(5000)])
+
+
+def test_who_asks_for_events_that_are_not_there_leaves_the_daemon_at_rest():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    check_equal("events", daemon.http("GET", f"/v3/sessions/{sid}/events?afterSeq=1000&timeout=60000").json()["events"], [])
+    wait_for(lambda: idle(daemon.pid, 0.1), 5, "the daemon to do nothing")
+
+
+def idle(pid, seconds):
+    """Does none of its threads run for so long?"""
+    before = processor_time(pid)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if processor_time(pid) != before:
+            return False
+    return True
+
+
+def processor_time(pid):
+    """Of all its threads, as the scheduler counts it."""
+    total = 0
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/schedstat", encoding="ascii") as file:
+            total += int(file.read().split()[0])
+    return total
