@@ -8,13 +8,6 @@ struct str str_of(const char *s)
 	return (struct str){s, s ? strlen(s) : 0};
 }
 
-bool str_eq(struct str a, const char *b)
-{
-	size_t n = strlen(b);
-
-	return a.n == n && (n == 0 || memcmp(a.p, b, n) == 0);
-}
-
 bool str_ieq(struct str a, const char *b)
 {
 	size_t n = strlen(b);

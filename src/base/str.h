@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 struct str {
 	const char *p; /* borrowed; not 0-terminated; may be NULL when n is 0 */
@@ -18,8 +19,13 @@ struct str {
 /* A literal or other 0-terminated string as a str. */
 struct str str_of(const char *s);
 
-/* Equal bytes. */
-bool str_eq(struct str a, const char *b);
+/* Equal bytes. Inline, as b is mostly a literal, whose length is known then. */
+static inline bool str_eq(struct str a, const char *b)
+{
+	size_t n = strlen(b);
+
+	return a.n == n && (n == 0 || memcmp(a.p, b, n) == 0);
+}
 
 /* Equal but for ASCII case. */
 bool str_ieq(struct str a, const char *b);

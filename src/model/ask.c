@@ -328,7 +328,7 @@ static void take_message(struct model_ask *a, const char *p, size_t n)
 	}
 	if (d.text.n || d.thinking.n || d.tool_count)
 		a->got_delta = true;
-	if (d.request_id[0])
+	if (d.request_id[0] && strcmp(d.request_id, a->request_id) != 0)
 		snprintf(a->request_id, sizeof a->request_id, "%s", d.request_id);
 	if (d.finish_reason[0]) {
 		snprintf(a->finish_reason, sizeof a->finish_reason, "%s", d.finish_reason);

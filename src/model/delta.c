@@ -280,9 +280,16 @@ static bool take_plain_token(const char *p, size_t n, struct delta *d)
 	if (id.n >= sizeof d->request_id)
 		return false;
 	memcpy(d->request_id, id.n ? id.p : "", id.n);
+	d->request_id[id.n] = '\0';
 	d->text = member(members, count, "content");
 	d->thinking = member(members, count, "reasoning_content");
 	return true;
+}
+
+static void clear(struct delta *d)
+{
+	memset(d, 0, offsetof(struct delta, finish_reason));
+	d->finish_reason[0] = d->request_id[0] = d->error[0] = '\0';
 }
 
 int delta_parse(const char *p, size_t n, struct delta *ret)
@@ -292,7 +299,7 @@ int delta_parse(const char *p, size_t n, struct delta *ret)
 	bool carried;
 	int rc;
 
-	memset(ret, 0, offsetof(struct delta, tools));
+	clear(ret);
 	if (take_plain_token(p, n, ret))
 		return 0;
 	if (n && memmem(p, n, "\\u", 2)) {
@@ -328,7 +335,7 @@ void delta_finish(struct delta *d)
 	json_decref(d->memory);
 	free((char *)(uintptr_t)d->unescaped[0].p);
 	free((char *)(uintptr_t)d->unescaped[1].p);
-	memset(d, 0, offsetof(struct delta, tools));
+	clear(d);
 }
 
 void delta_error_text(const char *p, size_t n, char *out, size_t size, bool *ret_context_overflow)

@@ -24,18 +24,19 @@ struct delta {
 	struct str text, thinking; /* p NULL: none; may hold bytes that are no UTF-8 */
 	bool has_usage, done;
 	uint64_t prompt_tokens, completion_tokens;
-	char finish_reason[32];	 /* "" when none */
-	char error[512];	 /* "" when none: the server's sentence */
 	bool context_overflow;	 /* the error says the prompt does not fit */
-	char request_id[128];	 /* LMX: what a cancel names; "" when none */
 	void *memory;		 /* what strs may point into; delta_finish frees it */
 	struct str unescaped[2]; /* text and thinking when they had bad bytes, owned */
 	size_t tool_count;
+	/* From here on not cleared for each token, but for the first byte of each text. */
+	char finish_reason[32]; /* "" when none */
+	char request_id[128];	/* LMX: what a cancel names; "" when none */
+	char error[512];	/* "" when none: the server's sentence */
 	struct delta_tool {
 		bool has_index;
 		uint64_t index;
 		struct str id, name, arguments; /* fragments; p NULL: none */
-	} tools[DELTA_MAX_CALLS];		/* last: not cleared for each token */
+	} tools[DELTA_MAX_CALLS];
 };
 
 /*

@@ -1,7 +1,8 @@
 /*
  * WebSocket over wslay. Received frames go through a wslay event context that
- * exists only while something is half received; sent frames are written
- * directly, as their layout is ten lines and must not be queued twice.
+ * exists only while something is half received; but a server's plain text
+ * frames are read where they lie. Sent frames are written directly, as their
+ * layout is ten lines and must not be queued twice.
  */
 #include "protocol/ws.h"
 
@@ -189,12 +190,44 @@ void ws_free(struct ws *ws)
 	free(ws);
 }
 
-int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
+/*
+ * A text frame that is whole, unmasked and a message by itself, as a model server sends a token
+ * each: its bytes and, in *ret, its text. 0: not that, or not as it should be; wslay will say.
+ */
+static size_t plain_frame(const struct ws *ws, const char *p, size_t n, struct str *ret)
+{
+	const unsigned char *u = (const unsigned char *)p;
+	size_t head = 2, len;
+
+	if (n < head || u[0] != (0x80 | WSLAY_TEXT_FRAME) || u[1] > 126)
+		return 0;
+	len = u[1];
+	if (len == 126) {
+		head = 4;
+		if (n < head)
+			return 0;
+		len = (size_t)u[2] << 8 | u[3];
+		if (len < 126)
+			return 0;
+	}
+	if (n - head < len || len > ws->max_message || str_utf8_valid(p + head, len) != len)
+		return 0;
+	*ret = (struct str){p + head, len};
+	return head + len;
+}
+
+/* How many of n bytes wslay gets, so that it ends with a frame: what comes next may be plain. */
+static size_t share(const struct ws *ws, size_t n)
+{
+	uint64_t left = ws->in_frame ? ws->framed - ws->fed : 1;
+
+	return ws->server || n < left ? n : (size_t)left;
+}
+
+static int feed_wslay(struct ws *ws, const char *p, size_t n, struct buf *out)
 {
 	int rc;
 
-	if (!n)
-		return 0;
 	if (!ws->ctx)
 		open_context(ws);
 	ws->in = p;
@@ -214,6 +247,28 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 	if (!ws->in_frame && !ws->in_message && ws->fed == ws->framed) {
 		wslay_event_context_free(ws->ctx);
 		ws->ctx = NULL;
+	}
+	return 0;
+}
+
+int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
+{
+	while (n) {
+		struct str text;
+		size_t used = ws->server || ws->ctx ? 0 : plain_frame(ws, p, n, &text);
+		int rc = 0;
+
+		if (used) {
+			ws->heard = true;
+			ws->on_message(ws->data, text.p, text.n);
+		} else {
+			used = share(ws, n);
+			rc = feed_wslay(ws, p, used, out);
+		}
+		if (rc != 0)
+			return rc;
+		p += used;
+		n -= used;
 	}
 	return 0;
 }

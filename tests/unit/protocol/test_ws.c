@@ -61,6 +61,65 @@ static void messages_and_fragments_survive_any_cut(void **state)
 	}
 }
 
+static void a_servers_messages_survive_any_cut(void **state)
+{
+	/* Plain ones, a ping, an empty one, one in two fragments with a pong between, one of 130
+	 * bytes. */
+	struct buf text = {0};
+
+	buf_add(&text, "\x81\x02Hi\x81\x02Ho\x89\x01p\x81\0", 13);
+	buf_add(&text, "\x01\x02zw\x8A\0\x80\x01o\x81\x7E\0\x82", 13);
+	for (int i = 0; i < 130; i++)
+		buf_addc(&text, 'x');
+	buf_add(&text, "\x81\x03\xE2\x82\xAC", 5);
+	for (size_t cut = 0; cut <= text.len; cut++) {
+		struct buf all = {0}, out = {0};
+		uint16_t code;
+
+		assert_int_equal(feed(false, 200, text.p, text.len, cut, &all, &out, &code), 0);
+		assert_int_equal(all.len, 3 + 3 + 1 + 4 + 131 + 4);
+		assert_memory_equal(all.p, "Hi|Ho||zwo|xxx", 14);
+		assert_memory_equal(all.p + all.len - 6, "x|\xE2\x82\xAC|", 6);
+		/* The pong: masked. */
+		assert_int_equal(out.len, 7);
+		assert_memory_equal(out.p, "\x8A\x81", 2);
+		buf_finish(&all);
+		buf_finish(&out);
+	}
+	buf_finish(&text);
+}
+
+static void what_a_server_may_not_send_ends_the_connection(void **state)
+{
+	static const struct {
+		const char *bytes;
+		size_t n;
+		int rc;
+	} cases[] = {
+	    {"\x81\x82\0\0\0\0Hi", 8, ERR_CLOSED},	   /* masked */
+	    {"\xC1\x02Hi", 4, ERR_CLOSED},		   /* reserved bit */
+	    {"\x81\x02\xC3\x28", 4, ERR_CLOSED},	   /* bad UTF-8 */
+	    {"\x81\x02\xE2\x82", 4, ERR_CLOSED},	   /* half a character */
+	    {"\x81\x7E\0\x02Hi", 6, ERR_CLOSED},	   /* a length longer than it need be */
+	    {"\x01\x01H\x81\x01i", 6, ERR_CLOSED},	   /* begins anew within a message */
+	    {"\x81\x0Bhello world", 13, ERR_LIMIT},	   /* larger than the limit */
+	    {"\x81\x02Hi\x88\x02\x03\xE8", 8, ERR_CLOSED}, /* the end of a conversation */
+	};
+
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
+		for (size_t cut = 0; cut <= cases[i].n; cut++) {
+			struct buf all = {0}, out = {0};
+			uint16_t code;
+
+			assert_int_equal(
+			    feed(false, 10, cases[i].bytes, cases[i].n, cut, &all, &out, &code),
+			    cases[i].rc);
+			assert_true(out.len >= 2 && out.p[0] == '\x88');
+			buf_finish(&all);
+			buf_finish(&out);
+		}
+}
+
 static void what_the_rfc_forbids_ends_the_connection_with_its_code(void **state)
 {
 	static const struct {
@@ -177,6 +236,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
 	    cmocka_unit_test(messages_and_fragments_survive_any_cut),
+	    cmocka_unit_test(a_servers_messages_survive_any_cut),
+	    cmocka_unit_test(what_a_server_may_not_send_ends_the_connection),
 	    cmocka_unit_test(what_the_rfc_forbids_ends_the_connection_with_its_code),
 	    cmocka_unit_test(a_close_with_half_a_code_is_answered_once_however_it_is_cut),
 	    cmocka_unit_test(a_pong_goes_before_the_answer_to_a_later_message),
