@@ -15,6 +15,7 @@ OPTA = os.path.abspath(os.environ.get("OPTA_BIN") or os.path.join(ROOT, "build",
 BUILD = os.path.dirname(OPTA)
 RUNS = 5
 STEP = 0.002                    # between two looks at a condition
+REST = 0.2                      # seconds without work: a daemon at rest
 PATIENCE = 120.0                # seconds until a condition counts as failed
 FRESH = 30.0                    # seconds; a connection not used for longer is opened anew, as the daemon closes those idle for a minute
 TEXT_WORDS = 200000             # of the text the model server answers with
@@ -222,6 +223,18 @@ class Stack:
 
     def delete(self, sid):
         self.ask("DELETE", f"/v3/sessions/{sid}")
+
+    def rest(self):
+        """Until the daemon does nothing: what it packs and gives back after a turn is no part of the next one."""
+        last, since = None, 0.0
+
+        def still():
+            nonlocal last, since
+            now = cpu_seconds(self.pid)
+            if now != last:
+                last, since = now, time.monotonic()
+            return time.monotonic() - since > REST
+        wait_for(still, "the daemon to come to rest")
 
     def anon_mb(self):
         return anon_mb(self.pid)

@@ -10,6 +10,7 @@ def measure(bench, result):
         stack.turn(stack.session(), tokens)
         for _ in range(bench.runs):
             sid = stack.session()
+            stack.rest()
             before = stack.anon_mb()
             with stack.load(sid, 0, CLIENTS, tokens + 4, late=True) as readers:
                 stack.turn(sid, tokens)

@@ -12,10 +12,12 @@ def ours(stack, clients, tokens):
     """(events/s, bytes of an event, bytes of a chunk, the generator's share of a core)"""
     sid = stack.session()
     with stack.load(sid, 1, clients, tokens + OVERHEAD) as readers:
+        stack.rest()
         stack.submit(sid, tokens, hang=True)
         seconds, frames, size, own = readers.numbers()
     rows = stack.rows(sid)
     stack.cancel(sid)
+    stack.rest()
     return frames / seconds, size / frames, sum(n for _, n in rows) / len(rows), own / seconds
 
 

@@ -8,10 +8,12 @@ def ours(stack, clients, stamps):
     sid = stack.session()
     with Tool("bench-lag", "ws", stack.port, stack.token, sid, clients, stamps) as readers:
         readers.ready()
+        stack.rest()
         stack.submit(sid, stamps, every=EVERY_US)
         got = readers.numbers()
     stack.wait_seq(sid, stamps + 4)
     stack.delete(sid)
+    stack.rest()
     return got[1:]
 
 

@@ -32,6 +32,7 @@ def copy_rows(bench, stack, sid):
 
 def replay(stack, sid, events):
     """Seconds from the first byte to the last."""
+    stack.rest()
     with stack.load(sid, 0, 1, events) as reader:
         return reader.numbers()[0]
 

@@ -11,12 +11,14 @@ SEALED = 64 * 1024 - 1024       # a row this large was closed because it was ful
 def one_session(stack, tokens):
     """(seconds, rows of the log)"""
     sid = stack.session()
+    stack.rest()
     begun = time.perf_counter()
     stack.submit(sid, tokens, hang=True)
     stack.wait_seq(sid, tokens + 3)
     seconds = time.perf_counter() - begun
     rows = [size for _, size in stack.rows(sid)]
     stack.cancel(sid)
+    stack.rest()
     return seconds, rows
 
 
@@ -30,6 +32,7 @@ def bare_writer(bench, rows):
 
 def side_by_side(stack, sessions, tokens):
     sids = [stack.session() for _ in range(sessions)]
+    stack.rest()
     begun = time.perf_counter()
     for sid in sids:
         stack.submit(sid, tokens)
