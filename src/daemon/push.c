@@ -4,7 +4,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdbool.h>
-#include <sys/uio.h>
 
 #include "base/buf.h"
 #include "base/log.h"
@@ -84,11 +83,10 @@ static void advance_frames(struct cursor *c, const struct segment *s, size_t at,
 static ssize_t send_frames(
     struct cursor *c, struct stream *stream, const struct segment *s, size_t at, bool *ret_all)
 {
-	struct iovec iov = {
-	    (void *)(uintptr_t)(s->bytes + at + c->offset), s->len - at - c->offset};
-	ssize_t n = stream_writev(stream, &iov, 1);
+	size_t size = s->len - at - c->offset;
+	ssize_t n = stream_send(stream, s->bytes + at + c->offset, size);
 
-	*ret_all = n == (ssize_t)iov.iov_len;
+	*ret_all = n == (ssize_t)size;
 	if (n > 0)
 		advance_frames(c, s, at, c->offset + (size_t)n);
 	return n;
@@ -99,15 +97,15 @@ static ssize_t send_encoded(struct cursor *c, struct stream *stream, const struc
 {
 	static struct buf out;
 	uint64_t count;
-	struct iovec iov;
+	size_t size;
 	ssize_t n;
 
 	buf_clear(&out);
 	count = encode(s, at, c->next, until, enc, &out);
 	assert(count > 0); /* what the log gives is whole */
-	iov = (struct iovec){out.p + c->offset, out.len - c->offset};
-	n = stream_writev(stream, &iov, 1);
-	*ret_all = n == (ssize_t)iov.iov_len;
+	size = out.len - c->offset;
+	n = stream_send(stream, out.p + c->offset, size);
+	*ret_all = n == (ssize_t)size;
 	if (*ret_all)
 		cursor_advance(c, c->next + count, 0);
 	else if (n > 0)

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -213,17 +212,15 @@ size_t stream_queued(const struct stream *s)
 	return s->queue.len - s->queue_sent;
 }
 
-ssize_t stream_writev(struct stream *s, const struct iovec *iov, int count)
+ssize_t stream_send(struct stream *s, const void *p, size_t size)
 {
-	struct msghdr msg = {
-	    .msg_iov = (struct iovec *)(void *)(uintptr_t)iov, .msg_iovlen = (size_t)count};
 	ssize_t n;
 
 	assert(!s->queue.len);
 	if (s->closing || s->failed)
 		return -EPIPE;
 	do {
-		n = sendmsg(s->fd, &msg, MSG_NOSIGNAL);
+		n = send(s->fd, p, size, MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n >= 0)
 		return n;

@@ -4,7 +4,7 @@
 /*
  * One connected, non-blocking socket on the loop. Reading calls back; writing
  * is either queued (stream_write: small answers) or done by the owner straight
- * from its own memory (stream_writev: fan-out, where a slow peer must cost no
+ * from its own memory (stream_send: fan-out, where a slow peer must cost no
  * queue). Loop thread only.
  *
  * stream_close may be called from any callback; no callback fires after it and
@@ -15,7 +15,6 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-struct iovec;
 struct stream;
 struct uv_loop_s;
 
@@ -54,7 +53,7 @@ size_t stream_queued(const struct stream *s);
  * Returns the bytes taken, 0 when the socket is full (then on_writable will be
  * called once it is not), or a negative errno (on_end is not called).
  */
-ssize_t stream_writev(struct stream *s, const struct iovec *iov, int count);
+ssize_t stream_send(struct stream *s, const void *p, size_t size);
 
 /* Call on_writable when the socket takes bytes. Once. */
 void stream_want_write(struct stream *s);

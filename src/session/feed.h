@@ -23,6 +23,7 @@ struct uv_loop_s;
 
 enum {
 	FEED_SLICE_US = 1000,
+	FEED_CALLS = 4, /* before the clock is read */
 	/* Cursors that read the segment after theirs while theirs is being sent; the others wait
 	 * for each. */
 	FEED_AHEAD = 8,

@@ -2,7 +2,6 @@
 #include "loop.h"
 
 #include <fcntl.h>
-#include <sys/uio.h>
 
 #include "net/stream.h"
 
@@ -132,19 +131,18 @@ static void what_the_socket_does_not_take_is_queued_and_arrives_in_order(void **
 static void a_full_socket_takes_nothing_and_says_when_it_does(void **state)
 {
 	static char block[65536];
-	struct iovec iov = {block, sizeof block};
 	struct seen s = {0};
 	struct buf got = {0};
 	int peer = start(&s);
 	ssize_t n;
 
-	while ((n = stream_writev(s.stream, &iov, 1)) > 0)
+	while ((n = stream_send(s.stream, block, sizeof block)) > 0)
 		;
 	assert_int_equal(n, 0);
 	turn_a_while();
 	assert_int_equal(s.writable, 0);
 	turn_until((plain_take(peer, &got), s.writable));
-	assert_true(stream_writev(s.stream, &iov, 1) > 0);
+	assert_true(stream_send(s.stream, block, sizeof block) > 0);
 	assert_int_equal(s.ends, 0);
 	stream_close(s.stream);
 	close(peer);
@@ -172,7 +170,7 @@ static void a_failed_stream_queues_nothing_any_more(void **state)
 	assert_int_equal(s.queued_at_end, 0);
 	stream_write(s.stream, "x", 1);
 	assert_int_equal(stream_queued(s.stream), 0);
-	assert_int_equal(stream_writev(s.stream, &(struct iovec){block, 1}, 1), -EPIPE);
+	assert_int_equal(stream_send(s.stream, block, 1), -EPIPE);
 	turn_a_while();
 	assert_int_equal(s.ends, 1);
 	stream_close(s.stream);
