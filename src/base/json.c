@@ -120,6 +120,14 @@ size_t json_flat(const char *p, size_t n, struct json_member *ret, size_t max)
 	return count;
 }
 
+struct str json_flat_str(const struct json_member *members, size_t count, const char *key)
+{
+	for (size_t i = 0; i < count; i++)
+		if (str_eq(members[i].key, key))
+			return members[i].value;
+	return (struct str){NULL, 0};
+}
+
 static void put_escaped(struct buf *b, unsigned char c)
 {
 	static const char hex[] = "0123456789abcdef";

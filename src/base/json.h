@@ -40,6 +40,9 @@ struct json_member {
  */
 size_t json_flat(const char *p, size_t n, struct json_member *ret, size_t max);
 
+/* The value of key among count members; p NULL: there is none. */
+struct str json_flat_str(const struct json_member *members, size_t count, const char *key);
+
 /* Append s as a JSON string with its quotes. Invalid UTF-8 becomes U+FFFD; "<" is not escaped. */
 void json_put_str(struct buf *b, const char *p, size_t n);
 

@@ -256,14 +256,6 @@ static int take(struct delta *d, const json_t *root)
 /* Members of a plain token's message that we know of, and a few that we do not. */
 enum { PLAIN_MEMBERS = 8 };
 
-static struct str member(const struct json_member *members, size_t count, const char *key)
-{
-	for (size_t i = 0; i < count; i++)
-		if (str_eq(members[i].key, key))
-			return members[i].value;
-	return (struct str){NULL, 0};
-}
-
 /*
  * A token as LMX sends it: an object of plain strings, read where it lies. All
  * but a few messages of an answer are this. False: it is something else, *d is as it was.
@@ -274,15 +266,15 @@ static bool take_plain_token(const char *p, size_t n, struct delta *d)
 	size_t count = json_flat(p, n, members, PLAIN_MEMBERS);
 	struct str id;
 
-	if (!count || !str_eq(member(members, count, "type"), "chat.token"))
+	if (!count || !str_eq(json_flat_str(members, count, "type"), "chat.token"))
 		return false;
-	id = member(members, count, "request_id");
+	id = json_flat_str(members, count, "request_id");
 	if (id.n >= sizeof d->request_id)
 		return false;
 	memcpy(d->request_id, id.n ? id.p : "", id.n);
 	d->request_id[id.n] = '\0';
-	d->text = member(members, count, "content");
-	d->thinking = member(members, count, "reasoning_content");
+	d->text = json_flat_str(members, count, "content");
+	d->thinking = json_flat_str(members, count, "reasoning_content");
 	return true;
 }
 

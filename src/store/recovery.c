@@ -111,12 +111,39 @@ static void take_call(struct found *f, const json_t *payload, bool end)
 		}
 }
 
+static void take_text(struct found *f, struct str text)
+{
+	/* Text after calls is the next answer. */
+	if (f->call_count)
+		make_messages(f);
+	buf_add(&f->text, text.p, text.n);
+}
+
+/* Members of a token's payload, and room for more. */
+enum { PLAIN_MEMBERS = 4 };
+
+/* A token without escapes is read where it lies: a long answer is tens of thousands of them, and
+ * people wait for the start. */
+static bool take_plain_token(struct found *f, const struct open_turn *t, struct str payload)
+{
+	struct json_member members[PLAIN_MEMBERS];
+	size_t count = json_flat(payload.p, payload.n, members, PLAIN_MEMBERS);
+
+	if (!count)
+		return false;
+	if (str_eq(json_flat_str(members, count, "turnId"), t->id))
+		take_text(f, json_flat_str(members, count, "text"));
+	return true;
+}
+
 static void take_event(struct found *f, const struct open_turn *t, const struct envelope_view *e)
 {
 	json_t *payload;
 
 	if (e->kind != EVENT_TURN_TOKEN && e->kind != EVENT_TURN_START &&
 	    e->kind != EVENT_TOOL_START && e->kind != EVENT_TOOL_END)
+		return;
+	if (e->kind == EVENT_TURN_TOKEN && take_plain_token(f, t, e->payload))
 		return;
 	if (json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
 		return;
@@ -126,10 +153,7 @@ static void take_event(struct found *f, const struct open_turn *t, const struct 
 		if (e->kind == EVENT_TURN_START) {
 			f->started = true;
 		} else if (e->kind == EVENT_TURN_TOKEN) {
-			/* Text after calls is the next answer. */
-			if (f->call_count)
-				make_messages(f);
-			buf_add(&f->text, text.p, text.n);
+			take_text(f, text);
 		} else {
 			take_call(f, payload, e->kind == EVENT_TOOL_END);
 		}
