@@ -17,6 +17,7 @@ RUNS = 5
 STEP = 0.002                    # between two looks at a condition
 REST = 0.2                      # seconds without work: a daemon at rest
 PATIENCE = 120.0                # seconds until a condition counts as failed
+LONG_PATIENCE = 900.0           # ten million events are packed for minutes
 FRESH = 30.0                    # seconds; a connection not used for longer is opened anew, as the daemon closes those idle for a minute
 TEXT_WORDS = 200000             # of the text the model server answers with
 
@@ -234,7 +235,7 @@ class Stack:
             if now != last:
                 last, since = now, time.monotonic()
             return time.monotonic() - since > REST
-        wait_for(still, "the daemon to come to rest")
+        wait_for(still, "the daemon to come to rest", LONG_PATIENCE)
 
     def anon_mb(self):
         return anon_mb(self.pid)

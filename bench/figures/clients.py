@@ -14,6 +14,7 @@ def measure(bench, result):
             before = stack.anon_mb()
             with stack.load(sid, 0, CLIENTS, tokens + 4, late=True) as readers:
                 stack.turn(sid, tokens)
+                stack.rest()
                 grown.append(stack.anon_mb() - before)
                 readers.say("read\n")
                 lost += CLIENTS * (tokens + 4) - int(readers.numbers()[1])

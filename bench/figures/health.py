@@ -17,13 +17,12 @@ def load(port, token, requests, pid):
 def measure(bench, result):
     requests = bench.size(100000, 5000)
     ours, floors = [], []
-    with bench.stack() as stack:
-        stack.ask("GET", "/v3/health")
-        body = len(body_of(stack))
-        with Tool("floor-http", body) as floor:
-            port = int(floor.line()[0])
-            for _ in range(bench.runs):
-                floors.append(load(port, "x", requests, floor.pid))
+    # New processes each time: where one comes to lie in memory makes a difference to all its requests.
+    for _ in range(bench.runs):
+        with bench.stack() as stack:
+            stack.ask("GET", "/v3/health")
+            with Tool("floor-http", len(body_of(stack))) as floor:
+                floors.append(load(int(floor.line()[0]), "x", requests, floor.pid))
                 ours.append(load(stack.port, stack.token, requests, stack.pid))
     result.ratio("`/v3/health`, processor time per request", [one[0] for one in ours], "µs", [one[0] for one in floors],
                  reach="≤ 1.3 × floor", met=lambda ratio: ratio <= 1.3)

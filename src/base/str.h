@@ -16,6 +16,12 @@ struct str {
 	size_t n;
 };
 
+/* A literal as a constant str. */
+#define STR(literal)                                                                               \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+
 /* A literal or other 0-terminated string as a str. */
 struct str str_of(const char *s);
 

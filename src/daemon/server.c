@@ -79,14 +79,14 @@ const struct server_gauges *server_gauges(struct server *s)
 	return g;
 }
 
-static void put_number(struct buf *out, const char *name, uint64_t value)
+static inline void put_number(struct buf *out, const char *name, uint64_t value)
 {
 	buf_adds(out, name);
 	buf_addu(out, value);
 }
 
 /* value / 10^decimals */
-static void put_fixed(struct buf *out, const char *name, uint64_t value, unsigned decimals)
+static inline void put_fixed(struct buf *out, const char *name, uint64_t value, unsigned decimals)
 {
 	buf_adds(out, name);
 	buf_add_fixed(out, value, decimals);

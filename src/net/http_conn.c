@@ -8,8 +8,10 @@
 #include "base/mem.h"
 #include "net/stream.h"
 
-/* Bytes most heads of ours are shorter than. */
-enum { HTTP_CONN_HEAD_ROOM = 256 };
+enum {
+	HTTP_CONN_HEAD_ROOM = 256,  /* most heads of ours are shorter */
+	HTTP_CONN_KEPT = 16 * 1024, /* bytes of an answer's memory that the next may have */
+};
 
 enum phase {
 	PHASE_IDLE,   /* no byte of a request yet */
@@ -254,19 +256,22 @@ void http_conn_send(struct http_conn *c, const void *p, size_t n)
 
 void http_conn_reply(struct http_conn *c, struct http_reply *reply, const char *body, size_t n)
 {
-	struct buf out = {0};
+	/* One answer at a time, on the loop thread: its memory is kept for the next. */
+	static struct buf out;
 
 	reply->length = (int64_t)n;
 	if (!c->keep_alive)
 		reply->close = true;
 	if (reply->close)
 		c->keep_alive = false;
+	buf_clear(&out);
 	buf_reserve(&out, HTTP_CONN_HEAD_ROOM + n);
 	http_put_reply_head(&out, reply);
 	if (!c->head_only)
 		buf_add(&out, body, n);
 	http_conn_send(c, out.p, out.len);
-	buf_finish(&out);
+	if (out.cap > HTTP_CONN_KEPT)
+		buf_finish(&out);
 }
 
 /* The last answer is out of our hands: the next request may come, or has come already. */

@@ -13,8 +13,12 @@
 #include "base/mem.h"
 #include "protocol/errors.h"
 
-/* Room for headers at first; most heads have fewer. */
-enum { HTTP_SOME_HEADERS = 16 };
+enum {
+	/* Room for headers at first; most heads have fewer. */
+	HTTP_SOME_HEADERS = 16,
+	/* Bytes of a head's memory that the next one of the connection may have. */
+	HTTP_KEPT_HEAD = 512,
+};
 
 struct header {
 	uint32_t name, name_len, value, value_len; /* places in head */
@@ -430,13 +434,14 @@ static bool is_digits(struct str s)
 static const char *two_readings(const struct http_parser *p, struct str *target)
 {
 	/* What means something else when given twice. */
-	static const char *const once[] = {"Authorization", "Content-Length", "Content-Type",
-	    "Host", "Sec-WebSocket-Key", "Sec-WebSocket-Version", "Transfer-Encoding"};
+	static const struct str once[] = {STR("Authorization"), STR("Content-Length"),
+	    STR("Content-Type"), STR("Host"), STR("Sec-WebSocket-Key"),
+	    STR("Sec-WebSocket-Version"), STR("Transfer-Encoding")};
 	struct str length, coding, host;
 	size_t count;
 
 	for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
-		http_header(p, once[i], &count);
+		http_header_str(p, once[i], &count);
 		if (count > 1)
 			return "a header is given twice that may be given once";
 	}
@@ -560,10 +565,15 @@ void http_parser_free(struct http_parser *p)
 
 void http_parser_reset(struct http_parser *p)
 {
-	buf_finish(&p->head);
-	free(p->headers);
-	p->headers = NULL;
-	p->header_count = p->header_room = 0;
+	if (p->head.cap > HTTP_KEPT_HEAD)
+		buf_finish(&p->head);
+	buf_clear(&p->head);
+	if (p->header_room > HTTP_SOME_HEADERS) {
+		free(p->headers);
+		p->headers = NULL;
+		p->header_room = 0;
+	}
+	p->header_count = 0;
 	p->target_len = 0;
 	p->scan = (struct scan){0};
 	p->head_done = p->in_value = p->started = p->too_large = p->stopped = p->switched =
@@ -632,15 +642,15 @@ const char *http_parser_error(const struct http_parser *p, bool *ret_too_large)
 	return p->reason ? p->reason : "malformed";
 }
 
-struct str http_header(const struct http_parser *p, const char *name, size_t *ret_count)
+struct str http_header_str(const struct http_parser *p, struct str name, size_t *ret_count)
 {
 	struct str found = {NULL, 0};
-	size_t count = 0, n = strlen(name);
+	size_t count = 0;
 
 	for (size_t i = 0; i < p->header_count; i++) {
 		const struct header *h = &p->headers[i];
 
-		if (h->name_len != n || strncasecmp(p->head.p + h->name, name, n) != 0)
+		if (h->name_len != name.n || strncasecmp(p->head.p + h->name, name.p, name.n) != 0)
 			continue;
 		if (count++ == 0) {
 			found = (struct str){p->head.p + h->value, h->value_len};

@@ -59,7 +59,7 @@ struct http_callbacks {
 struct http_parser *http_parser_new(bool requests, const struct http_callbacks *cb, void *data);
 void http_parser_free(struct http_parser *p);
 
-/* Forget the finished message, be ready for the next; releases the head's memory. */
+/* Forget the finished message, be ready for the next; releases the memory of a large head. */
 void http_parser_reset(struct http_parser *p);
 
 /* Parse n bytes; *ret_used gets how many were consumed. */
@@ -75,7 +75,14 @@ const char *http_parser_error(const struct http_parser *p, bool *ret_too_large);
 
 /* The value of header `name` (any case), p NULL when absent; *ret_count (if not NULL) gets how
  * often it was given. Valid like the head. */
-struct str http_header(const struct http_parser *p, const char *name, size_t *ret_count);
+struct str http_header_str(const struct http_parser *p, struct str name, size_t *ret_count);
+
+/* The same. Inline, as the name is mostly a literal, whose length is known then. */
+static inline struct str http_header(
+    const struct http_parser *p, const char *name, size_t *ret_count)
+{
+	return http_header_str(p, (struct str){name, strlen(name)}, ret_count);
+}
 
 /* Does the comma-separated list in header `name` hold `token` (any case)? */
 bool http_header_has(const struct http_parser *p, const char *name, const char *token);

@@ -1,4 +1,5 @@
-/* WebSocket frames as a server gets them, in pieces of a size the first byte names. */
+/* WebSocket frames as a server or client gets them: the first byte says which, and in what pieces.
+ */
 #include "base/buf.h"
 #include "protocol/ws.h"
 #include "tests/fuzz/fuzz.h"
@@ -19,8 +20,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 2)
 		return 0;
-	step = 1 + data[0];
-	ws = ws_new(true, 65536, on_message, &sum);
+	step = 1 + (data[0] & 0x7F);
+	ws = ws_new(data[0] < 0x80, 65536, on_message, &sum);
 	for (size_t at = 1; at < size; at += step)
 		if (ws_feed(ws, (const char *)data + at, size - at < step ? size - at : step,
 			&out) != 0)
