@@ -35,25 +35,54 @@ static bool has_word(struct str s)
 	return false;
 }
 
-bool search_expression(const char *query, struct buf *out)
+/* A word or a quoted phrase of a query. */
+struct term {
+	struct str text; /* borrowed */
+	bool begins;	 /* the last one, not quoted: more of the word may follow */
+};
+
+static size_t split(const char *query, struct term ret[SEARCH_MAX_WORDS])
 {
 	const char *at = query;
-	size_t words = 0;
+	size_t count = 0;
 
-	while (*at && words < SEARCH_MAX_WORDS) {
+	while (*at && count < SEARCH_MAX_WORDS) {
 		bool quoted = *at == '"';
 		size_t n = strcspn(at += quoted, quoted ? "\"" : " \t\n\"");
-		bool last = !at[n];
+		struct str text = {at, n};
 
-		if (has_word((struct str){at, n})) {
-			buf_adds(out, words++ ? " \"" : "\"");
-			buf_add(out, at, n);
-			buf_adds(out, last && !quoted ? "\"*" : "\"");
-		}
+		if (has_word(text))
+			ret[count++] = (struct term){text, !at[n] && !quoted};
 		at += n;
 		at += *at && (quoted || *at != '"');
 	}
-	return words > 0;
+	return count;
+}
+
+bool search_expression(const char *query, struct buf *out)
+{
+	struct term terms[SEARCH_MAX_WORDS];
+	size_t count = split(query, terms);
+
+	for (size_t i = 0; i < count; i++) {
+		buf_adds(out, i ? " \"" : "\"");
+		buf_add(out, terms[i].text.p, terms[i].text.n);
+		buf_adds(out, terms[i].begins ? "\"*" : "\"");
+	}
+	return count > 0;
+}
+
+/* The terms as a JSON array; what has no word is looked for as it is. */
+static void put_terms(const char *query, struct buf *out)
+{
+	struct term terms[SEARCH_MAX_WORDS] = {{str_of(query), false}};
+	size_t count = split(query, terms);
+
+	for (size_t i = 0; i == 0 || i < count; i++) {
+		buf_addc(out, i ? ',' : '[');
+		json_put_str(out, terms[i].text.p, terms[i].text.n);
+	}
+	buf_addc(out, ']');
 }
 
 static void put_piece(struct search *s, const char *p, size_t n, bool first)
@@ -110,16 +139,19 @@ static void put_result(struct search *s, sqlite3_stmt *stmt)
 static int run_search(struct db *db, struct store_job *job)
 {
 	struct search *s = list_entry(job, struct search, job);
-	struct buf expression = {0};
+	struct buf expression = {0}, terms = {0};
 	sqlite3_stmt *stmt;
 	int rc = 0;
 
+	put_terms(s->query, &terms);
 	stmt = db_query(db,
-	    "SELECT id, title, updated_ms, 0, 'title', title FROM sessions"
-	    " WHERE instr(lower(title), lower(?)) ORDER BY num DESC LIMIT ?",
-	    "ti", s->query, (int64_t)s->limit);
+	    "SELECT id, title, updated_ms, 0, 'title', title FROM sessions WHERE NOT EXISTS"
+	    " (SELECT 1 FROM json_each(?) WHERE NOT instr(lower(title), lower(value)))"
+	    " ORDER BY num DESC LIMIT ?",
+	    "ti", buf_cstr(&terms), (int64_t)s->limit);
 	while ((rc = db_step(db, stmt)) == 1)
 		put_result(s, stmt);
+	buf_finish(&terms);
 	if (rc == 0 && search_expression(s->query, &expression)) {
 		stmt = db_query(db,
 		    "SELECT s.id, s.title, s.updated_ms, f.rowid & ((1 << 36) - 1),"

@@ -209,6 +209,10 @@ def test_messages_of_all_sessions_are_searched():
     check_equal("sessions and roles", sorted((r["sessionId"], r["role"]) for r in results), [(first, "assistant"), (first, "user")])
     check_equal("the hit", results[0]["snippet"][1], "canaries")
     check_equal("a title", daemon.http("GET", "/v3/search?q=bird").json()["results"][0]["role"], "title")
+    third = daemon.create(title="Blue tits of prey")["id"]
+    for query, found in (("prey blue", [third]), ('"blue tits"', [third]), ('"tits blue"', []), ('tits "of prey" b', [third]), ("blue bird", [])):
+        got = daemon.http("GET", "/v3/search?q=" + urllib.parse.quote(query)).json()["results"]
+        check_equal(f"titles with {query}", [r["sessionId"] for r in got if r["role"] == "title"], found)
     check_equal("limit", len(daemon.http("GET", "/v3/search?q=canaries&limit=1").json()["results"]), 1)
     daemon.http("GET", "/v3/search").expect(400, "INVALID_REQUEST")
     daemon.http("GET", "/v3/search?q=" + "x" * 401).expect(400, "INVALID_REQUEST")
