@@ -181,6 +181,7 @@ def main():
         verdicts = soak.judge(soak.run())
     finally:
         opta_test.teardown()
+        opta_test.remove_files()
     failed = sum(not good for _, good in verdicts)
     print(f"{len(verdicts) - failed} passed, {failed} failed")
     return failed != 0

@@ -162,7 +162,7 @@ def in_browser(home, daemon, sid, name):
     browser = subprocess.Popen(
         [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run", "--disable-background-networking",
          f"--user-data-dir={home.root}/browser", f"--host-resolver-rules=MAP {name} 127.0.0.1", f"http://{name}:{site.port}/"],
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": home.home}, start_new_session=True)
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env={**os.environ, "HOME": home.home, "TMPDIR": home.env["TMPDIR"]}, start_new_session=True)
     try:
         wait_for(lambda: site.result is not None or browser.poll() is not None, 40, "the page to tell what it saw")
         check(site.result is not None, f"the browser ended with {browser.poll()}")
