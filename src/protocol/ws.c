@@ -221,7 +221,8 @@ static size_t share(const struct ws *ws, size_t n)
 {
 	uint64_t left = ws->in_frame ? ws->framed - ws->fed : 1;
 
-	return ws->server || n < left ? n : (size_t)left;
+	/* None left within a frame cannot be; were it so, it must not go round for ever. */
+	return ws->server || n < left || !left ? n : (size_t)left;
 }
 
 static int feed_wslay(struct ws *ws, const char *p, size_t n, struct buf *out)
