@@ -22,7 +22,6 @@ struct log {
 	struct buf heads[EVENT_KINDS]; /* of envelopes; empty until there is one of that kind */
 	struct buf open;	       /* frames appended since the last seal */
 	uint64_t open_first;	       /* seq of its first frame */
-	int64_t open_ms;	       /* when that was; all within one turn of the loop */
 	uint64_t last, durable;
 	uint64_t packed;       /* up to it packing was asked for */
 	size_t unwritten;      /* bytes in open and in segments with the writer */
@@ -176,14 +175,12 @@ uint64_t log_append(struct log *l, enum event_kind kind, const char *payload, si
 
 	if (l->open.len && l->open.len + n > LOG_SEGMENT_BYTES)
 		seal(l);
-	if (!l->open.len) {
+	if (!l->open.len)
 		l->open_first = l->last + 1;
-		l->open_ms = clock_wall_ms();
-	}
 	before = l->open.len;
 	if (!l->heads[kind].len)
 		envelope_put_head(&l->heads[kind], kind, l->opts.daemon_id, l->opts.session_id);
-	envelope_put(&l->open, &l->heads[kind], ++l->last, l->open_ms, payload, n);
+	envelope_put(&l->open, &l->heads[kind], ++l->last, clock_wall_ms(), payload, n);
 	l->unwritten += l->open.len - before;
 	store_want_seal(l->opts.store, &l->sealer);
 	return l->last;

@@ -372,7 +372,8 @@ static void on_signal(struct supervisor *s)
 
 	while (read(s->signals, &info, sizeof info) == sizeof info) {
 		if (info.ssi_signo == SIGCHLD) {
-			reap(s);
+			/* Collected by watch, a few at a time: more may die meanwhile. */
+			s->more_dead = true;
 			continue;
 		}
 		s->told_to_end = true;
