@@ -20,12 +20,10 @@ struct conn {
 	struct call *call;		      /* the request under way, or NULL */
 	const struct conn_stream_ops *stream; /* set while a push has the connection */
 	void *stream_data;
-	struct buf origin;    /* allowed Origin of the request, "" for none */
-	enum api_error error; /* found at the head, told once the body is in */
-	const char *allow;    /* for METHOD_NOT_ALLOWED */
-	bool known;	      /* has shown the token */
-	bool dispatched;      /* call is with a handler */
-	bool delayed;	      /* a wrong token waits for its answer */
+	struct buf origin; /* allowed Origin of the request, "" for none */
+	bool known;	   /* has shown the token */
+	bool dispatched;   /* call is with a handler */
+	bool delayed;	   /* a wrong token waits for its answer */
 	bool chunks, switching;
 };
 
@@ -272,7 +270,7 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	call->server = c->server;
 	c->call = call;
 	buf_add(&call->target, head->target.p, head->target.n);
-	call->route = route_find(head->method, path, call->id, call->rid, &c->error, &c->allow);
+	call->route = route_find(head->method, path, call->id, call->rid);
 	open = call->route && call->route->flags & ROUTE_OPEN;
 	token =
 	    shown_token(c, query, call->route && call->route->flags & ROUTE_QUERY_TOKEN, &scratch);
@@ -346,19 +344,26 @@ static bool parse_body(struct call *call)
 	return false;
 }
 
-/* 405 has to say what is allowed (RFC 9110, 15.5.6). */
-static void refuse_method(struct call *call, const char *allow)
+/* No route: 404, or 405, which has to say what is allowed (RFC 9110, 15.5.6). */
+static void refuse_route(struct call *call)
 {
-	struct buf body = {0};
+	struct str query, path = http_path((struct str){call->target.p, call->target.len}, &query);
+	struct buf methods = {0}, body = {0};
 	char details[100], header[100];
 
-	snprintf(details, sizeof details, "\"this route takes %s\"", allow);
-	snprintf(header, sizeof header, "Allow: %s\r\n", allow);
+	if (!route_methods(path, &methods)) {
+		call_fail(call, API_NOT_FOUND,
+		    "there is no such route; /v3/openapi.json lists them", NULL);
+		return;
+	}
+	snprintf(details, sizeof details, "\"this route takes %s\"", buf_cstr(&methods));
+	snprintf(header, sizeof header, "Allow: %s\r\n", buf_cstr(&methods));
 	api_error_put(
 	    &body, API_METHOD_NOT_ALLOWED, "this route does not take that method", details);
 	answer(call, api_error_status(API_METHOD_NOT_ALLOWED), "application/json", body.p, body.len,
 	    header);
 	buf_finish(&body);
+	buf_finish(&methods);
 }
 
 static void on_request(void *data)
@@ -372,12 +377,7 @@ static void on_request(void *data)
 		return;
 	}
 	if (!call->route) {
-		if (c->error == API_NOT_FOUND) {
-			call_fail(call, API_NOT_FOUND,
-			    "there is no such route; /v3/openapi.json lists them", NULL);
-			return;
-		}
-		refuse_method(call, c->allow);
+		refuse_route(call);
 		return;
 	}
 	if (call->route->flags & ROUTE_BODY && !parse_body(call))

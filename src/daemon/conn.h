@@ -15,13 +15,13 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/list.h"
+#include "daemon/route.h"
 #include "protocol/errors.h"
 
 struct call;
 struct conn;
 struct problems;
 struct push;
-struct route;
 struct server;
 
 /* One request under way. */
@@ -29,9 +29,10 @@ struct call {
 	struct conn *conn; /* NULL: the client left */
 	struct server *server;
 	const struct route *route;
-	char id[72], rid[72]; /* the path's :id and :rid, decoded; "" when it has none */
-	struct buf target;    /* owned: path?query as sent */
-	struct buf body_text; /* owned */
+	char id[ROUTE_ID_SIZE],
+	    rid[ROUTE_ID_SIZE]; /* the path's :id and :rid, decoded; "" when it has none */
+	struct buf target;	/* owned: path?query as sent */
+	struct buf body_text;	/* owned */
 	json_t *body; /* owned: the parsed body, {} when empty; NULL for routes without one */
 	struct list link;
 };

@@ -74,23 +74,27 @@ static bool match(const char *pattern, struct str path, char *id, char *rid)
 	return true;
 }
 
-const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid,
-    enum api_error *ret_error, const char **ret_allow)
+const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid)
 {
-	static char allow[64];
-	size_t n = 0;
+	for (const struct route *r = routes; r->method; r++)
+		if (match(r->path, path, ret_id, ret_rid) && str_eq(method, r->method))
+			return r;
+	return NULL;
+}
+
+bool route_methods(struct str path, struct buf *out)
+{
+	char id[ROUTE_ID_SIZE], rid[ROUTE_ID_SIZE];
+	bool any = false;
 
 	for (const struct route *r = routes; r->method; r++) {
-		if (!match(r->path, path, ret_id, ret_rid))
+		if (!match(r->path, path, id, rid))
 			continue;
-		if (str_eq(method, r->method))
-			return r;
-		n +=
-		    (size_t)snprintf(allow + n, sizeof allow - n, "%s%s", n ? ", " : "", r->method);
+		buf_adds(out, any ? ", " : "");
+		buf_adds(out, r->method);
+		any = true;
 	}
-	*ret_error = n ? API_METHOD_NOT_ALLOWED : API_NOT_FOUND;
-	*ret_allow = allow;
-	return NULL;
+	return any;
 }
 
 /* "/v3/sessions/:id" as OpenAPI writes it: "/v3/sessions/{id}". */

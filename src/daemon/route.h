@@ -12,10 +12,12 @@
 #include <stdbool.h>
 
 #include "base/str.h"
-#include "protocol/errors.h"
 
 struct buf;
 struct call;
+
+/* Room for an id of a path: 64 characters at most, and its 0. */
+enum { ROUTE_ID_SIZE = 72 };
 
 enum route_flags {
 	ROUTE_OPEN = 1,	       /* answers without a token (a wrong one is still refused) */
@@ -37,11 +39,12 @@ extern const struct route routes[];
 
 /*
  * Find the route for method and path; :rid goes into ret_rid, any other name into ret_id
- * (72 bytes each). NULL with *ret_error NOT_FOUND or METHOD_NOT_ALLOWED; for the latter
- * *ret_allow gets the methods ("GET, POST"), in a static buffer.
+ * (ROUTE_ID_SIZE each). NULL: there is none, route_methods says whether the path has any.
  */
-const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid,
-    enum api_error *ret_error, const char **ret_allow);
+const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid);
+
+/* Append the methods a path takes ("GET, POST"); false: it is no route's. */
+bool route_methods(struct str path, struct buf *out);
 
 /* The OpenAPI 3.1 document. */
 void route_put_openapi(struct buf *out);

@@ -114,6 +114,16 @@ def test_a_wrong_method_gets_405():
     check_equal("Allow of a route with two methods", daemon.http("PUT", "/v3/sessions").header("allow"), "GET, POST")
 
 
+def test_what_a_route_allows_is_not_another_requests():
+    daemon = new_daemon()
+    data = request_bytes("PUT", "/v3/sessions", b"{}", token=daemon.token)
+    with Wire(daemon.port) as wire:
+        wire.send(data[:-2])
+        daemon.create()                                 # looks the routes up in between
+        wire.send(data[-2:])
+        check_equal("Allow", read_response(wire).header("allow"), "GET, POST")
+
+
 def test_the_answer_to_head_is_a_head():
     daemon = new_daemon()
     with Wire(daemon.port) as wire:

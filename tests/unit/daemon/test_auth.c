@@ -86,25 +86,23 @@ static void guesses_run_out(void **state)
 
 static void routes_are_found_with_their_ids(void **state)
 {
-	char id[72], rid[72];
-	enum api_error error;
-	const char *allow;
-	const struct route *r = route_find(str_of("POST"),
-	    str_of("/v3/sessions/s_1/permission-requests/p-2/resolve"), id, rid, &error, &allow);
+	char id[ROUTE_ID_SIZE], rid[ROUTE_ID_SIZE];
+	struct buf methods = {0};
+	const struct route *r = route_find(
+	    str_of("POST"), str_of("/v3/sessions/s_1/permission-requests/p-2/resolve"), id, rid);
 
 	assert_non_null(r);
 	assert_string_equal(id, "s_1");
 	assert_string_equal(rid, "p-2");
-	assert_null(route_find(str_of("PUT"), str_of("/v3/sessions/s_1"), id, rid, &error, &allow));
-	assert_int_equal(error, API_METHOD_NOT_ALLOWED);
-	assert_string_equal(allow, "GET, PATCH, DELETE");
-	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/"), id, rid, &error, &allow));
-	assert_int_equal(error, API_NOT_FOUND);
-	assert_null(
-	    route_find(str_of("GET"), str_of("/v3/sessions/a%20b"), id, rid, &error, &allow));
-	assert_null(
-	    route_find(str_of("GET"), str_of("/v3/sessions/../health"), id, rid, &error, &allow));
-	assert_null(route_find(str_of("GET"), str_of("/"), id, rid, &error, &allow));
+	assert_null(route_find(str_of("PUT"), str_of("/v3/sessions/s_1"), id, rid));
+	assert_true(route_methods(str_of("/v3/sessions/s_1"), &methods));
+	assert_string_equal(buf_cstr(&methods), "GET, PATCH, DELETE");
+	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/"), id, rid));
+	assert_false(route_methods(str_of("/v3/sessions/"), &methods));
+	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/a%20b"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/../health"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/"), id, rid));
+	buf_finish(&methods);
 }
 
 static void the_description_is_json_and_names_every_route(void **state)
