@@ -315,7 +315,8 @@ static bool on_body(void *data, const char *p, size_t n)
 		reject(c, API_PAYLOAD_TOO_LARGE, "the body is larger than 10 MiB");
 		return false;
 	}
-	if (c->server->body_bytes + n > SERVER_MAX_BODIES) {
+	if (c->call->body_text.len + n > SERVER_SMALL_BODY &&
+	    c->server->body_bytes + n > SERVER_MAX_BODIES) {
 		reject(c, API_TOO_MANY,
 		    "other requests are being received, 64 MiB of bodies in all: try again later");
 		return false;
@@ -335,10 +336,8 @@ static bool parse_body(struct call *call)
 		call->body = json_object();
 		return true;
 	}
-	if (json_parse(text.p, text.n, &call->body, &err) == 0) {
-		drop_body_text(call);
+	if (json_parse(text.p, text.n, &call->body, &err) == 0)
 		return true;
-	}
 	problems_add(&p, "body", err.text);
 	call_fail_problems(call, &p);
 	return false;
@@ -382,6 +381,8 @@ static void on_request(void *data)
 	}
 	if (call->route->flags & ROUTE_BODY && !parse_body(call))
 		return;
+	/* What no handler reads is not kept until it answers. */
+	drop_body_text(call);
 	c->dispatched = true;
 	call->route->handle(call);
 }

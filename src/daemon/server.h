@@ -30,6 +30,9 @@ enum {
 	SERVER_MAX_STRANGERS = 512,
 	/* Bytes of request bodies held at once, of all connections: one alone may be 10 MiB. */
 	SERVER_MAX_BODIES = 64 * 1024 * 1024,
+	/* Bodies up to this are taken all the same: large ones that are half sent keep nobody from
+	   cancelling or answering. */
+	SERVER_SMALL_BODY = 4096,
 	/* Figures that cost more than a look at a field are read anew when older than this. */
 	SERVER_GAUGES_MS = 100,
 };
@@ -55,7 +58,7 @@ struct server {
 	unsigned conn_count, stranger_count;
 	unsigned max_conns;	     /* SERVER_MAX_CONNS or what descriptors allow */
 	unsigned subscribers;	     /* WebSocket and SSE clients of events */
-	size_t body_bytes;	     /* of requests being received */
+	size_t body_bytes;	     /* of requests being received, see SERVER_MAX_BODIES */
 	uint64_t requests;	     /* heads accepted since the start: ingressSeq */
 	struct server_gauges gauges; /* see server_gauges */
 	bool stopping;

@@ -378,6 +378,21 @@ def test_half_sent_bodies_are_bounded_together_and_room_comes_back():
     daemon.http("POST", f"/v3/sessions/{sid}/turns", body, {"Content-Type": "application/json"}).expect(202)
 
 
+def test_a_small_body_is_taken_however_much_is_half_sent():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    path, kind = f"/v3/sessions/{sid}/cancel", {"Content-Type": "application/json"}
+    held = [Wire(daemon.port) for _ in range(7)]
+    try:
+        for i, wire in enumerate(held):                 # 64 MiB in all, but for the last byte of each
+            wire.send(request_bytes("POST", path, b" " * ((10 if i < 6 else 4) * MIB), kind, daemon.token)[:-1])
+        wait_for(lambda: daemon.http("POST", path, b"{}" + b" " * 8192, kind).status == 429, 10, "a middling body to be refused")
+        daemon.http("POST", path, {"writerId": "somebody"}).expect(200)
+    finally:
+        for wire in held:
+            wire.close()
+
+
 def test_who_closes_its_side_after_asking_gets_the_whole_answer():
     daemon = stack(demo=None)[2]
     sid = daemon.create()["id"]
