@@ -270,8 +270,10 @@ static void check_database(struct doctor *d, bool fix)
 	if (rc == -ENOENT)
 		check(d, "database", true, NULL, "none yet");
 	else if (rc == ERR_BUSY)
-		check(d, "database", true, NULL,
-		    "in use (on this filesystem it is checked while the daemon is stopped)");
+		check(d, "database", true, NULL, "%s",
+		    os_is_cow_fs(d->paths.sessions_dir)
+			? "in use (on this filesystem it is checked while the daemon is stopped)"
+			: "in use, so it was not checked; try again in a moment");
 	else if (rc != 0)
 		check(d, "database", false,
 		    "opta daemon stop; opta doctor --fix (saves what can be read)", "damaged: %s",

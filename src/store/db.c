@@ -108,8 +108,10 @@ int db_open(const char *path, bool readonly, struct db **ret, struct err *reterr
 	if (sqlite3_open_v2(path, &db->h, flags, vfs_for(path)) != SQLITE_OK ||
 	    setup(db, readonly) != 0) {
 		rc = db->h ? db_code(db) : -ENOMEM;
-		rc = err_set(reterr, rc ? rc : -EIO, "cannot open the database %s: %s", path,
-		    db->h ? sqlite3_errmsg(db->h) : "out of memory");
+		rc = err_set(reterr, rc ? rc : -EIO, "cannot open the database %s: %s%s", path,
+		    db->h ? sqlite3_errmsg(db->h) : "out of memory",
+		    rc == ERR_BUSY ? "; another program has it open (opta doctor, or a backup?)"
+				   : "");
 		db_close(db);
 		return rc;
 	}

@@ -43,7 +43,7 @@ void limits_set_memory(int memory_mb, bool own_code);
 
 /* What the processes below `self` (all of a pid namespace when init) use together. */
 struct limits_use {
-	unsigned processes;    /* threads included */
+	unsigned processes;    /* threads included; past LIMITS_PROCESSES not counted to the end */
 	uint64_t memory_bytes; /* resident; of what is shared the largest share once */
 };
 void limits_look(pid_t self, bool init, struct limits_use *ret);
