@@ -422,7 +422,8 @@ static void look_at_use(struct supervisor *s)
 	limits_look(getpid(), s->init, &use);
 	if (use.processes > LIMITS_PROCESSES)
 		snprintf(s->limit, sizeof s->limit,
-		    "it had more than the %d processes one call may have", LIMITS_PROCESSES);
+		    "it had at least %u processes, more than the %d one call may have",
+		    use.processes, LIMITS_PROCESSES);
 	else if (use.memory_bytes > (uint64_t)s->request.memory_mb * 1024 * 1024)
 		snprintf(s->limit, sizeof s->limit,
 		    NO_MEMORY ": it used %llu MB, more than the %d MB of daemon.toolMemoryMb",
