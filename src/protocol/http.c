@@ -28,9 +28,9 @@ struct header {
  * Where the scan of a request stands: a head (RFC 9112 2 to 5), then, when the
  * body comes in chunks, their sizes (7.1) and the trailer.
  *
- *   START -> METHOD -> TARGET -> VERSION -> LINE_LF -> LINE -> END_LF -> HEAD
- *                                             ^         v
- *                                             VALUE <- NAME
+ *   START -> METHOD -> BLANK -> TARGET -> VERSION -> LINE_LF -> LINE -> END_LF -> HEAD
+ *                                                      ^         v
+ *                                                      VALUE <- NAME
  *   HEAD -> BODY (by length)
  *   HEAD -> SIZE (-> EXT_*) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
  *                                 size 0: -> LINE … END_LF -> END
@@ -39,6 +39,7 @@ enum scan_state {
 	SCAN_START,    /* before the request line; one empty line may come first (2.2) */
 	SCAN_START_LF, /* within that empty line */
 	SCAN_METHOD,
+	SCAN_BLANK, /* the blank after the method was seen */
 	SCAN_TARGET,
 	SCAN_VERSION,
 	SCAN_LINE_LF, /* a line's CR was seen */
@@ -167,19 +168,19 @@ static const char *scan_line_feed(struct scan *s, unsigned char c, enum scan_sta
 	return c == '\n' ? scan_to(s, next) : "a carriage return stands alone";
 }
 
+static const char version[] = "HTTP/1.";
+enum { SCAN_MINOR = sizeof version - 1 /* the place of the digit after it */ };
+
 static const char *scan_version(struct scan *s, unsigned char c)
 {
-	static const char version[] = "HTTP/1.";
-	const unsigned digit = sizeof version - 1;
-
-	if (s->count == digit + 1 && c == '\r')
+	if (s->count == SCAN_MINOR + 1 && c == '\r')
 		return scan_to(s, SCAN_LINE_LF);
-	if (s->count < digit ? (char)c != version[s->count]
-			     : s->count > digit || (c != '0' && c != '1'))
-		return "the request line does not end in HTTP/1.0 or HTTP/1.1";
-	s->count++;
-	return NULL;
+	if (s->count++ == SCAN_MINOR && (c == '0' || c == '1'))
+		return NULL;
+	return "the request line does not end in HTTP/1.0 or HTTP/1.1";
 }
+
+static const char bad_target[] = "the request target has a character it may not have";
 
 static const char *scan_head(struct scan *s, unsigned char c)
 {
@@ -193,15 +194,12 @@ static const char *scan_head(struct scan *s, unsigned char c)
 	case SCAN_START_LF:
 		return scan_line_feed(s, c, SCAN_START);
 	case SCAN_METHOD:
-		if (c == ' ')
-			return scan_to(s, SCAN_TARGET);
-		return is_token(c) ? NULL : "the method has a character it may not have";
+		return c == ' ' ? scan_to(s, SCAN_BLANK)
+				: "the method has a character it may not have";
 	case SCAN_TARGET:
-		if (c == ' ' && s->count)
-			return scan_to(s, SCAN_VERSION);
-		s->count = 1;
-		return parts[c] & IN_TARGET ? NULL
-					    : "the request target has a character it may not have";
+		return c == ' ' ? scan_to(s, SCAN_VERSION) : bad_target;
+	case SCAN_BLANK:
+		return parts[c] & IN_TARGET ? scan_to(s, SCAN_TARGET) : bad_target;
 	case SCAN_VERSION:
 		return scan_version(s, c);
 	case SCAN_LINE_LF:
@@ -213,17 +211,13 @@ static const char *scan_head(struct scan *s, unsigned char c)
 			return "a header is folded over two lines";
 		return is_token(c) ? scan_to(s, SCAN_NAME) : "a header has no name";
 	case SCAN_NAME:
-		if (c == ':')
-			return scan_to(s, SCAN_VALUE);
-		return is_token(c) ? NULL : "a header's name has a character it may not have";
+		return c == ':' ? scan_to(s, SCAN_VALUE)
+				: "a header's name has a character it may not have";
 	case SCAN_VALUE:
-		if (c == '\r')
-			return scan_to(s, SCAN_LINE_LF);
-		return parts[c] & IN_TEXT ? NULL : "a header's value has a control character";
-	case SCAN_END_LF:
+		return c == '\r' ? scan_to(s, SCAN_LINE_LF)
+				 : "a header's value has a control character";
+	default: /* SCAN_END_LF */
 		return scan_line_feed(s, c, s->trailer ? SCAN_END : SCAN_HEAD);
-	default:
-		return "there are bytes after the end";
 	}
 }
 
@@ -270,39 +264,82 @@ static const char *scan_chunk(struct scan *s, unsigned char c)
 		return c == '\r' ? scan_to(s, SCAN_DATA_LF) : "a chunk is longer than its size";
 	case SCAN_DATA_LF:
 		return scan_line_feed(s, c, SCAN_SIZE);
-	default:
-		return scan_head(s, c);
+	default: /* SCAN_END */
+		return "there are bytes after the end";
 	}
 }
 
-/*
- * How many of n bytes are more of the part we are within, so that the state stays as it is: most of
- * a head. None that would pass its limit.
- */
+/* How many of n bytes are more of the part we are within, so that the state stays as it is: most of
+ * a head. */
 static size_t scan_run(struct scan *s, const char *p, size_t n)
 {
-	unsigned part = s->at == SCAN_METHOD || s->at == SCAN_NAME ? IN_TOKEN
-			: s->at == SCAN_VALUE			   ? IN_TEXT
-			: s->at == SCAN_TARGET && s->count	   ? IN_TARGET
-								   : 0;
-	size_t room = HTTP_MAX_TARGET + HTTP_MAX_HEAD - s->bytes, i = 0;
+	static const unsigned char within[SCAN_HEAD] = {[SCAN_METHOD] = IN_TOKEN,
+	    [SCAN_TARGET] = IN_TARGET,
+	    [SCAN_NAME] = IN_TOKEN,
+	    [SCAN_VALUE] = IN_TEXT};
+	const unsigned char *bytes = (const unsigned char *)p;
+	unsigned part = within[s->at];
+	size_t i = 0;
 
+	if (s->at == SCAN_VERSION)
+		while (i < n && s->count < SCAN_MINOR && p[i] == version[s->count])
+			i++, s->count++;
 	if (!part)
-		return 0;
-	if (n > room)
-		n = room;
-	while (i < n && parts[(unsigned char)p[i]] & part)
+		return i;
+	/* Four at a time: each byte of each request comes by here. */
+	while (n - i >= 4 && parts[bytes[i]] & parts[bytes[i + 1]] & parts[bytes[i + 2]] &
+				 parts[bytes[i + 3]] & part)
+		i += 4;
+	while (i < n && parts[bytes[i]] & part)
 		i++;
-	s->bytes += i;
 	return i;
 }
 
-/* Does the current byte count as a head's or trailer's, and how many of them may there be? */
-static bool scan_counts(struct scan *s)
+/* The lines of a head or of a trailer: how many of n bytes are theirs and fine. */
+static size_t scan_lines(struct scan *s, const char *p, size_t n)
 {
-	if (s->at > SCAN_SIZE && s->at < SCAN_SIZE_LF && ++s->extensions > HTTP_MAX_EXTENSIONS)
-		return false;
-	return s->at >= SCAN_HEAD || ++s->bytes <= HTTP_MAX_TARGET + HTTP_MAX_HEAD;
+	size_t room = HTTP_MAX_TARGET + HTTP_MAX_HEAD - s->bytes, i = 0;
+	bool short_of_room = n > room;
+
+	if (short_of_room)
+		n = room;
+	while (s->at < SCAN_HEAD) {
+		i += scan_run(s, p + i, n - i);
+		if (i == n)
+			break;
+		s->reason = scan_head(s, (unsigned char)p[i]);
+		if (s->reason)
+			break;
+		i++;
+	}
+	s->bytes += i;
+	if (short_of_room && i == n && s->at < SCAN_HEAD) {
+		s->too_large = true;
+		s->reason = "the headers are too large";
+	}
+	return i;
+}
+
+/* Around a chunk's data: one byte, or none when there is something wrong with it. */
+static size_t scan_around(struct scan *s, unsigned char c)
+{
+	if (s->at > SCAN_SIZE && s->at < SCAN_SIZE_LF && ++s->extensions > HTTP_MAX_EXTENSIONS) {
+		s->too_large = true;
+		s->reason = "the headers are too large";
+	} else {
+		s->reason = scan_chunk(s, c);
+	}
+	return s->reason ? 0 : 1;
+}
+
+static size_t scan_data(struct scan *s, size_t n)
+{
+	if (n > s->chunk)
+		n = (size_t)s->chunk;
+	s->chunk -= n;
+	if (!s->chunk)
+		scan_to(s, SCAN_DATA_CR);
+	return n;
 }
 
 /* How many of n bytes may go to llhttp now: up to a fault (s->reason says which) or the head's end.
@@ -312,28 +349,14 @@ static size_t scan(struct scan *s, const char *p, size_t n)
 	size_t i = 0;
 
 	while (i < n && !s->reason && s->at != SCAN_HEAD) {
-		if (s->at == SCAN_BODY)
-			return n;
-		if (s->at == SCAN_DATA) {
-			uint64_t here = n - i < s->chunk ? n - i : s->chunk;
-
-			s->chunk -= here;
-			i += here;
-			if (!s->chunk)
-				scan_to(s, SCAN_DATA_CR);
-			continue;
-		}
-		i += scan_run(s, p + i, n - i);
-		if (i == n)
-			break;
-		if (!scan_counts(s)) {
-			s->too_large = true;
-			s->reason = "the headers are too large";
-		} else {
-			s->reason = scan_chunk(s, (unsigned char)p[i]);
-		}
-		if (!s->reason)
-			i++;
+		if (s->at < SCAN_HEAD)
+			i += scan_lines(s, p + i, n - i);
+		else if (s->at == SCAN_BODY)
+			i = n;
+		else if (s->at == SCAN_DATA)
+			i += scan_data(s, n - i);
+		else
+			i += scan_around(s, (unsigned char)p[i]);
 	}
 	return i;
 }
@@ -430,21 +453,44 @@ static bool is_digits(struct str s)
 	return s.n > 0;
 }
 
-/* Why the headers of a request can be read in two ways (RFC 9112 3.2, 6.1, 6.3), or NULL. */
-static const char *two_readings(const struct http_parser *p, struct str *target)
+static struct str header_name(const struct http_parser *p, size_t i)
 {
-	/* What means something else when given twice. */
+	return (struct str){p->head.p + p->headers[i].name, p->headers[i].name_len};
+}
+
+static bool same_name(struct str a, struct str b)
+{
+	return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+/* Is one of those headers there twice that mean something else then? */
+static bool given_twice(const struct http_parser *p)
+{
 	static const struct str once[] = {STR("Authorization"), STR("Content-Length"),
 	    STR("Content-Type"), STR("Host"), STR("Sec-WebSocket-Key"),
 	    STR("Sec-WebSocket-Version"), STR("Transfer-Encoding")};
+
+	for (size_t i = 1; i < p->header_count; i++) {
+		struct str name = header_name(p, i);
+		bool again = false;
+
+		for (size_t j = 0; j < i && !again; j++)
+			again = same_name(name, header_name(p, j));
+		for (size_t k = 0; again && k < sizeof once / sizeof once[0]; k++)
+			if (same_name(name, once[k]))
+				return true;
+	}
+	return false;
+}
+
+/* Why the headers of a request can be read in two ways (RFC 9112 3.2, 6.1, 6.3), or NULL. */
+static const char *two_readings(const struct http_parser *p, struct str *target)
+{
 	struct str length, coding, host;
 	size_t count;
 
-	for (size_t i = 0; i < sizeof once / sizeof once[0]; i++) {
-		http_header_str(p, once[i], &count);
-		if (count > 1)
-			return "a header is given twice that may be given once";
-	}
+	if (given_twice(p))
+		return "a header is given twice that may be given once";
 	host = http_header(p, "Host", &count);
 	if (!count && p->ll.http_minor >= 1)
 		return "there is no Host header";
@@ -650,12 +696,10 @@ struct str http_header_str(const struct http_parser *p, struct str name, size_t 
 	for (size_t i = 0; i < p->header_count; i++) {
 		const struct header *h = &p->headers[i];
 
-		if (h->name_len != name.n || strncasecmp(p->head.p + h->name, name.p, name.n) != 0)
+		if (!same_name(name, header_name(p, i)))
 			continue;
-		if (count++ == 0) {
-			found = (struct str){p->head.p + h->value, h->value_len};
-			found = str_trim(found);
-		}
+		if (count++ == 0)
+			found = str_trim((struct str){p->head.p + h->value, h->value_len});
 	}
 	if (ret_count)
 		*ret_count = count;
