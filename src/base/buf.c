@@ -19,28 +19,15 @@ void buf_clear(struct buf *b)
 	b->len = 0;
 }
 
-char *buf_reserve(struct buf *b, size_t n)
+void buf_grow(struct buf *b, size_t n)
 {
-	size_t want = b->len + n + 1;
+	size_t want = b->len + n + 1, cap = b->cap ? b->cap : BUF_FIRST;
 
 	assert(want > b->len);
-	if (want > b->cap) {
-		size_t cap = b->cap ? b->cap : BUF_FIRST;
-
-		while (cap < want)
-			cap += cap / 2;
-		b->p = mem_realloc(b->p, cap);
-		b->cap = cap;
-	}
-	return b->p + b->len;
-}
-
-void buf_add(struct buf *b, const void *p, size_t n)
-{
-	if (!n)
-		return;
-	memcpy(buf_reserve(b, n), p, n);
-	b->len += n;
+	while (cap < want)
+		cap += cap / 2;
+	b->p = mem_realloc(b->p, cap);
+	b->cap = cap;
 }
 
 void buf_addv(struct buf *b, const char *fmt, va_list ap)
@@ -66,32 +53,25 @@ void buf_addf(struct buf *b, const char *fmt, ...)
 	va_end(ap);
 }
 
-void buf_addu(struct buf *b, uint64_t n)
+void buf_add_digits(struct buf *b, uint64_t n)
 {
+	/* "00" to "99": a division gives two digits. */
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930"
+				    "31323334353637383940414243444546474849505152535455565758596061"
+				    "62636465666768697071727374757677787980818283848586878889909192"
+				    "93949596979899";
 	char digits[20];
 	size_t i = sizeof digits;
 
-	do {
-		digits[--i] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
+	while (n >= 10) {
+		i -= 2;
+		memcpy(digits + i, pairs + n % 100 * 2, 2);
+		n /= 100;
+	}
+	/* The first digit of an odd number of them; of an even number none is left. */
+	if (n)
+		digits[--i] = (char)('0' + n);
 	buf_add(b, digits + i, sizeof digits - i);
-}
-
-void buf_add_fixed(struct buf *b, uint64_t n, unsigned decimals)
-{
-	uint64_t unit = 1;
-
-	for (unsigned i = 0; i < decimals; i++)
-		unit *= 10;
-	buf_addu(b, n / unit);
-	if (!decimals)
-		return;
-	buf_addc(b, '.');
-	/* The zeros after the point that the rest does not have. */
-	for (uint64_t rest = n % unit; unit > 10 && rest < unit / 10; unit /= 10)
-		buf_addc(b, '0');
-	buf_addu(b, n % unit);
 }
 
 void buf_consume(struct buf *b, size_t n)

@@ -24,31 +24,40 @@ void buf_finish(struct buf *b);
 /* Forget the content, keep the memory. */
 void buf_clear(struct buf *b);
 
-/* Make room for n more bytes and return where they go; len is unchanged. */
-char *buf_reserve(struct buf *b, size_t n);
+/* Get memory for n more bytes and the 0 that buf_cstr puts behind them. */
+void buf_grow(struct buf *b, size_t n);
+
+/*
+ * Make room for n more bytes and return where they go; len is unchanged. This and what follows
+ * is here, so that the compiler counts the letters of literals and copies them in place.
+ */
+static inline char *buf_reserve(struct buf *b, size_t n)
+{
+	if (n >= b->cap - b->len)
+		buf_grow(b, n);
+	return b->p + b->len;
+}
 
 /* Append n bytes from p. */
-void buf_add(struct buf *b, const void *p, size_t n);
+static inline void buf_add(struct buf *b, const void *p, size_t n)
+{
+	if (!n)
+		return;
+	memcpy(buf_reserve(b, n), p, n);
+	b->len += n;
+}
 
-/* Append the string s without its 0. Here, so that the compiler counts the letters of literals and
- * copies them in place. */
+/* Append the string s without its 0. */
 static inline void buf_adds(struct buf *b, const char *s)
 {
-	size_t n = strlen(s);
-
-	if (n >= b->cap - b->len) {
-		buf_add(b, s, n);
-		return;
-	}
-	memcpy(b->p + b->len, s, n);
-	b->len += n;
+	buf_add(b, s, strlen(s));
 }
 
 /* Append one byte. */
 static inline void buf_addc(struct buf *b, char c)
 {
 	if (b->len + 1 >= b->cap)
-		buf_reserve(b, 1);
+		buf_grow(b, 1);
 	b->p[b->len++] = c;
 }
 
@@ -56,11 +65,17 @@ static inline void buf_addc(struct buf *b, char c)
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_addv(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 
-/* Append a decimal number; faster than buf_addf. */
-void buf_addu(struct buf *b, uint64_t n);
+/* Append a decimal number of two digits or more. */
+void buf_add_digits(struct buf *b, uint64_t n);
 
-/* Append n / 10^decimals with that many digits after the point: 1234 and 3 are 1.234. */
-void buf_add_fixed(struct buf *b, uint64_t n, unsigned decimals);
+/* Append a decimal number; faster than buf_addf. */
+static inline void buf_addu(struct buf *b, uint64_t n)
+{
+	if (n < 10)
+		buf_addc(b, (char)('0' + n));
+	else
+		buf_add_digits(b, n);
+}
 
 /* Drop n bytes from the front (n <= len); moves the rest. */
 void buf_consume(struct buf *b, size_t n);

@@ -1,6 +1,9 @@
 /* Allocation that cannot fail, for objects whose size is ours to choose. */
 #include "base/mem.h"
 
+/* Bytes of what the thread's free lists of malloc hold. */
+enum { MEM_SMALL = 1024 };
+
 static void out_of_memory(size_t n)
 {
 	fprintf(stderr, "opta: out of memory (asked for %zu bytes)\n", n);
@@ -18,8 +21,14 @@ void *mem_alloc(size_t n)
 
 void *mem_zalloc(size_t count, size_t size)
 {
-	void *p = calloc(count ? count : 1, size ? size : 1);
+	size_t n;
+	void *p;
 
+	/* glibc's calloc passes by the thread's own free lists, malloc does not, and small things
+	 * come and go there. */
+	if (!__builtin_mul_overflow(count, size, &n) && n <= MEM_SMALL)
+		return memset(mem_alloc(n), 0, n);
+	p = calloc(count, size);
 	if (!p)
 		out_of_memory(count);
 	return p;

@@ -71,7 +71,7 @@ bool str_parse_u64(struct str a, uint64_t max, uint64_t *ret)
 
 bool str_secret_eq(struct str a, struct str b)
 {
-	volatile uint64_t diff = 0;
+	uint64_t diff = 0;
 	size_t i = 0;
 
 	if (a.n != b.n)
@@ -81,10 +81,14 @@ bool str_secret_eq(struct str a, struct str b)
 
 		memcpy(&left, a.p + i, sizeof left);
 		memcpy(&right, b.p + i, sizeof right);
-		diff = diff | (left ^ right);
+		diff |= left ^ right;
+		/* The compiler may know nothing of diff, else it could leave early. */
+		__asm__("" : "+r"(diff));
 	}
-	for (; i < a.n; i++)
-		diff = diff | (uint64_t)((unsigned char)a.p[i] ^ (unsigned char)b.p[i]);
+	for (; i < a.n; i++) {
+		diff |= (uint64_t)((unsigned char)a.p[i] ^ (unsigned char)b.p[i]);
+		__asm__("" : "+r"(diff));
+	}
 	return diff == 0;
 }
 

@@ -88,12 +88,12 @@ void term_put_flat(struct buf *out, const char *p, size_t n)
 
 void term_put_text(const char *p, size_t n)
 {
-	struct buf safe = {0};
-
 	if (!n)
 		return;
 	line_open = p[n - 1] != '\n';
 	if (term_is_terminal(STDOUT_FILENO)) {
+		struct buf safe = {0};
+
 		term_put_harmless(&safe, p, n);
 		fwrite(safe.p, 1, safe.len, stdout);
 		buf_finish(&safe);

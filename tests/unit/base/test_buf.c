@@ -1,6 +1,8 @@
 /* A growable run of bytes. */
 #include "unit.h"
 
+#include <inttypes.h>
+
 #include "base/buf.h"
 
 static void an_empty_buf_is_an_empty_string(void **state)
@@ -141,30 +143,29 @@ static void a_stolen_text_is_the_callers(void **state)
 	free(s);
 }
 
-static void fixed_numbers_have_all_their_decimals(void **state)
+static void numbers_of_any_length_are_as_printf_writes_them(void **state)
 {
-	static const struct {
-		uint64_t n;
-		unsigned decimals;
-		const char *want;
-	} cases[] = {
-	    {0, 0, "0"},
-	    {7, 0, "7"},
-	    {0, 3, "0.000"},
-	    {5, 3, "0.005"},
-	    {50, 3, "0.050"},
-	    {1234, 3, "1.234"},
-	    {10203, 1, "1020.3"},
-	    {1000, 3, "1.000"},
-	    {UINT64_MAX, 1, "1844674407370955161.5"},
-	};
+	uint64_t n = 0;
+	char want[24];
 
-	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
-		struct buf b = {0};
+	for (int length = 1; length <= 20; length++) {
+		/* 1, 12, …, and the first and last number of that length. */
+		uint64_t low = 1, cases[3];
 
-		buf_add_fixed(&b, cases[i].n, cases[i].decimals);
-		assert_string_equal(buf_cstr(&b), cases[i].want);
-		buf_finish(&b);
+		for (int i = 1; i < length; i++)
+			low *= 10;
+		n = n * 10 + (uint64_t)(length % 10);
+		cases[0] = n;
+		cases[1] = length == 1 ? 0 : low;
+		cases[2] = length == 20 ? UINT64_MAX : low * 10 - 1;
+		for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+			struct buf b = {0};
+
+			buf_addu(&b, cases[i]);
+			snprintf(want, sizeof want, "%" PRIu64, cases[i]);
+			assert_string_equal(buf_cstr(&b), want);
+			buf_finish(&b);
+		}
 	}
 }
 
@@ -188,7 +189,7 @@ static void a_string_that_just_fits_and_one_that_does_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	    cmocka_unit_test(fixed_numbers_have_all_their_decimals),
+	    cmocka_unit_test(numbers_of_any_length_are_as_printf_writes_them),
 	    cmocka_unit_test(a_string_that_just_fits_and_one_that_does_not),
 	    cmocka_unit_test(an_empty_buf_is_an_empty_string),
 	    cmocka_unit_test(finishing_twice_is_harmless_and_the_buf_is_usable_again),
