@@ -72,7 +72,6 @@ static void call_free(struct call *call)
 		call->conn->call = NULL;
 		call->conn->dispatched = false;
 	}
-	buf_finish(&call->target);
 	drop_body_text(call);
 	json_decref(call->body);
 	free(call);
@@ -265,11 +264,12 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	    conn_header(c, "Access-Control-Request-Method").p)
 		return preflight(c);
 
-	call = mem_zalloc(1, sizeof *call);
+	call = mem_zalloc(1, sizeof *call + head->target.n);
 	call->conn = c;
 	call->server = c->server;
 	c->call = call;
-	buf_add(&call->target, head->target.p, head->target.n);
+	memcpy(call->target, head->target.p, head->target.n);
+	call->target_len = head->target.n;
 	call->route = route_find(head->method, path, call->id, call->rid);
 	open = call->route && call->route->flags & ROUTE_OPEN;
 	token =
@@ -346,7 +346,7 @@ static bool parse_body(struct call *call)
 /* No route: 404, or 405, which has to say what is allowed (RFC 9110, 15.5.6). */
 static void refuse_route(struct call *call)
 {
-	struct str query, path = http_path((struct str){call->target.p, call->target.len}, &query);
+	struct str query, path = http_path((struct str){call->target, call->target_len}, &query);
 	struct buf methods = {0}, body = {0};
 	char details[100], header[100];
 
@@ -495,7 +495,7 @@ bool call_query(struct call *call, const char *name, struct buf *out)
 	struct str query;
 
 	buf_clear(out);
-	http_path((struct str){call->target.p, call->target.len}, &query);
+	http_path((struct str){call->target, call->target_len}, &query);
 	return http_query(query, name, out);
 }
 

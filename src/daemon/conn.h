@@ -31,10 +31,11 @@ struct call {
 	const struct route *route;
 	char id[ROUTE_ID_SIZE],
 	    rid[ROUTE_ID_SIZE]; /* the path's :id and :rid, decoded; "" when it has none */
-	struct buf target;	/* owned: path?query as sent */
 	struct buf body_text;	/* owned */
 	json_t *body; /* owned: the parsed body, {} when empty; NULL for routes without one */
 	struct list link;
+	size_t target_len;
+	char target[]; /* path?query as sent */
 };
 
 /* Answer with a JSON text and free the call. */

@@ -51,27 +51,29 @@ const struct route routes[] = {
 /* Does path fit the pattern? A part that begins with : takes one segment of an id's characters. */
 static bool match(const char *pattern, struct str path, char *id, char *rid)
 {
-	struct str rest = str_of(pattern), want, have;
+	const char *at = path.p, *end = at + path.n;
 
 	id[0] = rid[0] = '\0';
-	while (rest.n || path.n) {
-		rest = str_cut(rest, '/', &want);
-		path = str_cut(path, '/', &have);
-		if (want.n && want.p[0] == ':') {
-			char *to = want.n == 4 && want.p[1] == 'r' ? rid : id;
+	while (*pattern) {
+		struct str segment;
+		char *to = rid;
 
-			if (!request_id_ok(have))
+		if (*pattern != ':') {
+			if (at == end || *at++ != *pattern++)
 				return false;
-			memcpy(to, have.p, have.n);
-			to[have.n] = '\0';
-		} else if (want.n != have.n || (want.n && memcmp(want.p, have.p, want.n) != 0)) {
-			return false;
+			continue;
 		}
-		/* Both must end together: str_cut gives p NULL at the end. */
-		if (!rest.p != !path.p)
+		if (strncmp(pattern, ":rid", 4) != 0)
+			to = id;
+		pattern += strcspn(pattern, "/");
+		str_cut((struct str){at, (size_t)(end - at)}, '/', &segment);
+		if (!request_id_ok(segment))
 			return false;
+		memcpy(to, segment.p, segment.n);
+		to[segment.n] = '\0';
+		at += segment.n;
 	}
-	return true;
+	return at == end;
 }
 
 const struct route *route_find(struct str method, struct str path, char *ret_id, char *ret_rid)

@@ -1,6 +1,7 @@
 /* What all connections share, and what the daemon says of itself. */
 #include "daemon/server.h"
 
+#include <inttypes.h>
 #include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
@@ -66,6 +67,19 @@ void server_stop(struct server *s)
 	}
 }
 
+/* The answer's words for the figures, written once for all who ask until they are read anew. */
+static void write_gauges(struct server_gauges *g)
+{
+	const uint64_t mib = 1024 * 1024, tenths = (g->memory * 10 + mib / 2) / mib;
+	const struct core_latency *l = &g->latency;
+
+	snprintf(g->json, sizeof g->json,
+	    "\"latency\":{\"p50Ms\":%" PRIu64 ".%03" PRIu64 ",\"p99Ms\":%" PRIu64 ".%03" PRIu64
+	    ",\"samples\":%zu},\"memoryMB\":%" PRIu64 ".%" PRIu64,
+	    l->p50_us / 1000, l->p50_us % 1000, l->p99_us / 1000, l->p99_us % 1000, l->samples,
+	    tenths / 10, tenths % 10);
+}
+
 const struct server_gauges *server_gauges(struct server *s)
 {
 	struct server_gauges *g = &s->gauges;
@@ -76,6 +90,7 @@ const struct server_gauges *server_gauges(struct server *s)
 	g->read_ms = now;
 	g->memory = os_memory_bytes();
 	core_latency(s->core, &g->latency);
+	write_gauges(g);
 	return g;
 }
 
@@ -85,17 +100,9 @@ static inline void put_number(struct buf *out, const char *name, uint64_t value)
 	buf_addu(out, value);
 }
 
-/* value / 10^decimals */
-static inline void put_fixed(struct buf *out, const char *name, uint64_t value, unsigned decimals)
-{
-	buf_adds(out, name);
-	buf_add_fixed(out, value, decimals);
-}
-
 void server_put_runtime(struct server *s, struct buf *out)
 {
 	const struct server_gauges *g = server_gauges(s);
-	const uint64_t mib = 1024 * 1024;
 	struct core_counts n;
 
 	core_counts(s->core, &n);
@@ -107,19 +114,17 @@ void server_put_runtime(struct server *s, struct buf *out)
 	put_number(out, ",\"toolWorkers\":{\"workers\":", n.tool_workers);
 	put_number(out, ",\"busy\":", n.tools_busy);
 	put_number(out, ",\"queued\":", n.tools_queued);
-	put_fixed(out, "},\"latency\":{\"p50Ms\":", g->latency.p50_us, 3);
-	put_fixed(out, ",\"p99Ms\":", g->latency.p99_us, 3);
-	put_number(out, ",\"samples\":", g->latency.samples);
-	put_fixed(out, "},\"memoryMB\":", (g->memory * 10 + mib / 2) / mib, 1);
+	buf_adds(out, "},");
+	buf_adds(out, g->json);
 	put_number(out, ",\"totalTurns\":", n.turns);
 	buf_addc(out, '}');
 }
 
 void server_put_health(struct server *s, struct buf *out)
 {
-	buf_adds(out, "{\"status\":\"ok\",\"version\":\"" OPTA_VERSION "\",\"daemonId\":");
-	json_put_cstr(out, s->daemon_id);
-	buf_adds(out, ",\"contract\":{\"name\":\"" OPTA_CONTRACT_NAME "\"");
+	buf_adds(out, "{\"status\":\"ok\",\"version\":\"" OPTA_VERSION "\",\"daemonId\":\"");
+	buf_adds(out, s->daemon_id);
+	buf_adds(out, "\",\"contract\":{\"name\":\"" OPTA_CONTRACT_NAME "\"");
 	put_number(out, ",\"version\":", OPTA_CONTRACT_VERSION);
 	put_number(out, "},\"uptime\":", (clock_mono_us() - s->started_us) / 1000000);
 	buf_adds(out, ",\"runtime\":");

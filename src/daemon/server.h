@@ -35,6 +35,7 @@ enum {
 	SERVER_SMALL_BODY = 4096,
 	/* Figures that cost more than a look at a field are read anew when older than this. */
 	SERVER_GAUGES_MS = 100,
+	SERVER_GAUGES_SIZE = 200, /* their text: names, and five numbers of at most 20 digits */
 };
 
 /* What /v3/health tells besides counts. */
@@ -42,6 +43,7 @@ struct server_gauges {
 	uint64_t read_ms; /* on the loop's clock; 0: never */
 	uint64_t memory;  /* bytes, resident */
 	struct core_latency latency;
+	char json[SERVER_GAUGES_SIZE]; /* both, as members of the answer */
 };
 
 struct server {
@@ -50,7 +52,7 @@ struct server {
 	const struct config *config; /* borrowed */
 	struct listener *listener;   /* owned */
 	struct auth auth;
-	const char *daemon_id;	  /* borrowed */
+	const char *daemon_id;	  /* borrowed; of ids_make, so that JSON needs no escapes in it */
 	uint64_t started_us;	  /* monotonic */
 	struct list strangers;	  /* struct conn that has not shown the token, oldest first */
 	struct list conns;	  /* the other ones */

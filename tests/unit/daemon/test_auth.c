@@ -102,6 +102,12 @@ static void routes_are_found_with_their_ids(void **state)
 	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/a%20b"), id, rid));
 	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/../health"), id, rid));
 	assert_null(route_find(str_of("GET"), str_of("/"), id, rid));
+	assert_non_null(route_find(str_of("GET"), str_of("/v3/health"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/healt"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/healthy"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/health/"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/sessions/s_1/"), id, rid));
+	assert_null(route_find(str_of("GET"), str_of("/v3/sessions//events"), id, rid));
 	buf_finish(&methods);
 }
 
