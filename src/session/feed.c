@@ -163,6 +163,14 @@ static void on_read(void *data, int rc, struct segment *segment)
 	mark(c->session->core->feed, c);
 }
 
+/* The segment that holds seq without a read, borrowed, or NULL. */
+static struct segment *at_hand(const struct log *log, uint64_t seq)
+{
+	struct segment *s = log_tail(log, seq);
+
+	return s ? s : log_cached(log, seq);
+}
+
 static bool holds(const struct segment *s, uint64_t seq)
 {
 	return s && s->first_seq <= seq && seq <= s->last_seq;
@@ -174,7 +182,7 @@ static void read_ahead(struct feed *f, struct cursor *c)
 	struct log *log = c->session->log;
 	uint64_t next = c->cold->last_seq + 1;
 
-	if (c->read || c->after || next > log_durable(log) || log_tail(log, next) ||
+	if (c->read || c->after || next > log_durable(log) || at_hand(log, next) ||
 	    (!c->ahead && f->ahead == FEED_AHEAD))
 		return;
 	f->ahead += !c->ahead;
@@ -206,7 +214,7 @@ enum cursor_state cursor_next(struct cursor *c, struct segment **ret_segment, si
 	}
 	if (c->cold && c->flows)
 		read_ahead(session->core->feed, c);
-	s = c->cold ? c->cold : log_tail(session->log, c->next);
+	s = c->cold ? c->cold : at_hand(session->log, c->next);
 	if (!s) {
 		if (!c->read)
 			c->read = log_read(session->log, c->next, LOG_SEGMENT_BYTES, on_read, c);

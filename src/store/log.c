@@ -27,6 +27,7 @@ struct log {
 	size_t unwritten;      /* bytes in open and in segments with the writer */
 	struct segment **tail; /* owned references, oldest first; the undurable ones last */
 	size_t tail_len, tail_cap, tail_bytes;
+	struct list reads; /* struct log_read: under way */
 };
 
 /* Writing one segment. */
@@ -152,6 +153,7 @@ struct log *log_new(const struct log_opts *opts)
 	l->packed = l->last > LOG_PACK_BACK ? l->last - LOG_PACK_BACK : 0;
 	list_init(&l->sealer.link);
 	l->sealer.seal = on_seal;
+	list_init(&l->reads);
 	return l;
 }
 
@@ -163,6 +165,9 @@ void log_free(struct log *l)
 	list_remove(&l->sealer.link);
 	drop_oldest(l, l->tail_len);
 	free(l->tail);
+	/* Cancelled ones end later. */
+	while (!list_empty(&l->reads))
+		list_remove(l->reads.next);
 	buf_finish(&l->open);
 	for (int i = 0; i < EVENT_KINDS; i++)
 		buf_finish(&l->heads[i]);
@@ -228,11 +233,19 @@ struct segment *log_tail(const struct log *l, uint64_t seq)
 	return l->tail[low];
 }
 
+struct segment *log_cached(const struct log *l, uint64_t seq)
+{
+	return seq <= l->durable ? cache_find(store_cache(l->opts.store), l->opts.session, seq)
+				 : NULL;
+}
+
 /* --- cold reads --- */
 
 struct log_read {
 	struct store_job job;
-	struct cache *cache; /* borrowed from the store */
+	struct list link;    /* in log->reads, or in the waiters of another */
+	struct list waiters; /* reads of what this one probably brings */
+	struct store *store; /* borrowed */
 	int64_t session;
 	uint64_t seq, until;	 /* from, and the last durable one at the time of asking */
 	size_t bytes;		 /* enough of them */
@@ -282,53 +295,70 @@ static int run_read(struct db *db, struct store_job *job)
 	return rc;
 }
 
+/* Tell who asked, and end. */
+static void answer(struct log_read *r, int rc, struct segment *segment)
+{
+	if (r->on_read)
+		r->on_read(r->data, rc, segment);
+	segment_unref(r->segment);
+	free(r);
+}
+
 static void done_read(struct store_job *job, int rc)
 {
 	struct log_read *r = list_entry(job, struct log_read, job);
+	struct segment *s = rc == 0 ? r->segment : NULL;
 
-	if (rc == 0)
-		cache_put(r->cache, r->session, r->segment);
+	list_remove(&r->link);
+	if (s)
+		cache_put(store_cache(r->store), r->session, s);
+	while (!list_empty(&r->waiters)) {
+		struct log_read *waiter = list_entry(r->waiters.next, struct log_read, link);
 
-	if (r->on_read)
-		r->on_read(r->data, rc, r->segment);
-	segment_unref(r->segment);
-	free(r);
+		list_remove(&waiter->link);
+		if (!waiter->on_read || (s && waiter->seq <= s->last_seq))
+			answer(waiter, 0, s);
+		else
+			store_read(waiter->store, &waiter->job);
+	}
+	answer(r, rc, s);
 }
 
-static int run_nothing(struct db *db, struct store_job *job)
+/* The read under way that will probably bring seq, or NULL. */
+static struct log_read *find_read(struct log *l, uint64_t seq)
 {
-	return 0;
-}
+	list_each (at, &l->reads) {
+		struct log_read *r = list_entry(at, struct log_read, link);
 
-static void done_cached(struct store_job *job, int rc)
-{
-	struct log_read *r = list_entry(job, struct log_read, job);
-
-	if (r->on_read)
-		r->on_read(r->data, rc, r->segment);
-	segment_unref(r->segment);
-	free(r);
+		if (r->seq <= seq && seq - r->seq < r->bytes / LOG_TYPICAL_FRAME)
+			return r;
+	}
+	return NULL;
 }
 
 struct log_read *log_read(
     struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data)
 {
-	struct log_read *r = mem_zalloc(1, sizeof *r);
-	struct cache *cache = store_cache(l->opts.store);
-	struct segment *known = cache_find(cache, l->opts.session, seq);
+	struct log_read *r = mem_zalloc(1, sizeof *r), *other = find_read(l, seq);
 
 	assert(seq >= 1 && seq <= l->durable);
-	r->job.run = known ? run_nothing : run_read;
-	r->job.done = known ? done_cached : done_read;
-	r->segment = known ? segment_ref(known) : NULL;
-	r->cache = cache;
+	list_init(&r->link);
+	list_init(&r->waiters);
+	r->job.run = run_read;
+	r->job.done = done_read;
+	r->store = l->opts.store;
 	r->session = l->opts.session;
 	r->seq = seq;
 	r->bytes = bytes;
 	r->until = l->durable;
 	r->on_read = on_read;
 	r->data = data;
-	store_read(l->opts.store, &r->job);
+	if (other) {
+		list_append(&other->waiters, &r->link);
+	} else {
+		list_append(&l->reads, &r->link);
+		store_read(r->store, &r->job);
+	}
 	return r;
 }
 

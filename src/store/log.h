@@ -29,6 +29,8 @@ enum {
 	/* Read for who takes one segment after the other: fewer turns of two threads. With what a
 	 * row may have more than this, still small enough for the cache. */
 	LOG_AHEAD_BYTES = 192 * 1024 - 1024,
+	/* Bytes of an event, to guess how far a read under way will come. */
+	LOG_TYPICAL_FRAME = 256,
 	/* What the last daemon left unpacked is packed with the first turn, so many events back. */
 	LOG_PACK_BACK = 1000000,
 	/* More than this not yet durable: the producer (the model's stream) is paused. */
@@ -67,8 +69,12 @@ size_t log_unwritten(const struct log *l);
 /* The turns whose events are durable have ended: pack them, in the background. */
 void log_pack(struct log *l);
 
-/* The segment in memory that holds seq (durable), borrowed; NULL: use log_read. */
+/* The segment of the tail that holds seq (durable), borrowed; NULL: see log_cached. */
 struct segment *log_tail(const struct log *l, uint64_t seq);
+
+/* One that was read for somebody and holds seq, borrowed until anything is read; NULL: use
+ * log_read. */
+struct segment *log_cached(const struct log *l, uint64_t seq);
 
 /* rc 0: segment begins at or before the asked seq, and is borrowed; else ERR_CORRUPT or another
  * code. */
@@ -78,7 +84,8 @@ struct log_read;
 
 /*
  * Read at least `bytes` of events from seq on (durable ones), if there are so many, off the
- * loop. on_read is called once, never before this returns, unless log_read_cancel is.
+ * loop. on_read is called once, never before this returns, unless log_read_cancel is. Who
+ * asks for what is being read already waits for that.
  */
 struct log_read *log_read(
     struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data);

@@ -237,18 +237,19 @@ static void what_is_not_in_memory_is_read_from_the_disk(void **state)
 
 static void who_takes_segment_after_segment_finds_the_next_one_read(void **state)
 {
-	enum { READERS = FEED_AHEAD + 4 };
+	enum { READERS = FEED_AHEAD + 4, APART = 1000, EVENTS = READERS * APART + 1 };
 	struct reader readers[READERS] = {0};
-	unsigned ahead = 0;
+	unsigned ahead = 0, most = 0;
 	size_t done = 0;
 
 	world_session("s");
-	for (int i = 0; i < 6000; i++)
+	for (int i = 1; i < EVENTS; i++)
 		append("a word of some length, so that it fills more than one segment");
 	append_all_durable();
 	world_reload("s");
+	/* So far apart that none finds what it wants next read for another. */
 	for (int i = 0; i < READERS; i++) {
-		attach(&readers[i], 1);
+		attach(&readers[i], (uint64_t)i * APART + 1);
 	}
 	while (done < READERS) {
 		unsigned held = 0;
@@ -256,10 +257,12 @@ static void who_takes_segment_after_segment_finds_the_next_one_read(void **state
 		uv_run(&w->loop, UV_RUN_NOWAIT);
 		done = 0;
 		for (int i = 0; i < READERS; i++) {
-			done += readers[i].seen == 6001;
+			done += readers[i].seen == EVENTS;
 			held += readers[i].cursor.ahead;
 		}
 		assert_in_range(held, 0, FEED_AHEAD);
+		if (held > most)
+			most = held;
 	}
 	for (int i = 0; i < READERS; i++) {
 		ahead += readers[i].ahead > 0;
@@ -267,6 +270,7 @@ static void who_takes_segment_after_segment_finds_the_next_one_read(void **state
 		cursor_detach(&readers[i].cursor);
 	}
 	assert_true(ahead > 0);
+	assert_int_equal(most, FEED_AHEAD);
 }
 
 static void who_is_blocked_holds_nothing(void **state)

@@ -196,6 +196,63 @@ static void what_is_read_from_disk_is_what_was_in_memory(void **state)
 	buf_finish(&cold);
 }
 
+struct asked {
+	struct segment *segment; /* owned */
+	int rc;
+	unsigned answers;
+};
+
+static void on_asked(void *data, int rc, struct segment *segment)
+{
+	struct asked *a = data;
+
+	a->rc = rc;
+	a->segment = rc == 0 ? segment_ref(segment) : NULL;
+	a->answers++;
+	w->done = true;
+}
+
+static void what_is_being_read_is_read_once(void **state)
+{
+	enum { ALL = 6 };
+	struct asked asked[ALL] = {0};
+	struct log_read *reads[ALL];
+	/* The last looks near enough, but is not brought: these events are larger than most. */
+	uint64_t seqs[ALL] = {1, 1, 2, 2000, 2001, 200};
+	unsigned pending = ALL - 1;
+	char payload[700];
+	int n = snprintf(payload, sizeof payload, "{\"turnId\":\"t\",\"text\":\"%0600d\"}", 0);
+
+	for (int i = 0; i < 300; i++)
+		log_append(w->log, EVENT_TURN_TOKEN, payload, (size_t)n);
+	append(8000);
+	wait_durable(log_last(w->log));
+	assert_null(log_tail(w->log, 2500));
+	assert_null(log_cached(w->log, 1));
+	for (int i = 0; i < ALL; i++)
+		reads[i] = log_read(w->log, seqs[i], LOG_SEGMENT_BYTES, on_asked, &asked[i]);
+	/* Who leaves takes nothing from those who wait with them. */
+	log_read_cancel(reads[0]);
+	while (pending) {
+		w->done = false;
+		run_until(&w->done);
+		pending = ALL - 1;
+		for (int i = 1; i < ALL; i++)
+			pending -= asked[i].answers;
+	}
+	assert_int_equal(asked[0].answers, 0);
+	for (int i = 1; i < ALL; i++) {
+		assert_int_equal(asked[i].answers, 1);
+		assert_int_equal(asked[i].rc, 0);
+		assert_in_range(seqs[i], asked[i].segment->first_seq, asked[i].segment->last_seq);
+	}
+	assert_ptr_equal(asked[1].segment, asked[2].segment);
+	assert_ptr_equal(log_cached(w->log, 1), asked[1].segment);
+	assert_true(asked[1].segment->last_seq < 200);
+	for (int i = 1; i < ALL; i++)
+		segment_unref(asked[i].segment);
+}
+
 static void on_row(void *data, int rc)
 {
 	w->row_rc = rc;
@@ -420,6 +477,7 @@ int main(void)
 		nobody_sees_an_event_before_it_is_durable, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		what_is_read_from_disk_is_what_was_in_memory, setup, teardown),
+	    cmocka_unit_test_setup_teardown(what_is_being_read_is_read_once, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		rows_are_answered_after_the_events_they_came_with, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
