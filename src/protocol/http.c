@@ -453,14 +453,9 @@ static bool is_digits(struct str s)
 	return s.n > 0;
 }
 
-static struct str header_name(const struct http_parser *p, size_t i)
+static bool has_name(const struct http_parser *p, const struct header *h, struct str name)
 {
-	return (struct str){p->head.p + p->headers[i].name, p->headers[i].name_len};
-}
-
-static bool same_name(struct str a, struct str b)
-{
-	return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+	return h->name_len == name.n && strncasecmp(p->head.p + h->name, name.p, name.n) == 0;
 }
 
 /* Is one of those headers there twice that mean something else then? */
@@ -469,16 +464,16 @@ static bool given_twice(const struct http_parser *p)
 	static const struct str once[] = {STR("Authorization"), STR("Content-Length"),
 	    STR("Content-Type"), STR("Host"), STR("Sec-WebSocket-Key"),
 	    STR("Sec-WebSocket-Version"), STR("Transfer-Encoding")};
+	bool seen[sizeof once / sizeof once[0]] = {false};
 
-	for (size_t i = 1; i < p->header_count; i++) {
-		struct str name = header_name(p, i);
-		bool again = false;
-
-		for (size_t j = 0; j < i && !again; j++)
-			again = same_name(name, header_name(p, j));
-		for (size_t k = 0; again && k < sizeof once / sizeof once[0]; k++)
-			if (same_name(name, once[k]))
+	for (size_t i = 0; i < p->header_count; i++) {
+		for (size_t k = 0; k < sizeof once / sizeof once[0]; k++) {
+			if (!has_name(p, &p->headers[i], once[k]))
+				continue;
+			if (seen[k])
 				return true;
+			seen[k] = true;
+		}
 	}
 	return false;
 }
@@ -696,7 +691,7 @@ struct str http_header_str(const struct http_parser *p, struct str name, size_t 
 	for (size_t i = 0; i < p->header_count; i++) {
 		const struct header *h = &p->headers[i];
 
-		if (!same_name(name, header_name(p, i)))
+		if (!has_name(p, h, name))
 			continue;
 		if (count++ == 0)
 			found = str_trim((struct str){p->head.p + h->value, h->value_len});

@@ -245,6 +245,7 @@ struct log_read {
 	struct store_job job;
 	struct list link;    /* in log->reads, or in the waiters of another */
 	struct list waiters; /* reads of what this one probably brings */
+	struct log *log;     /* who asks keeps it; after log_read_cancel it may be gone */
 	struct store *store; /* borrowed */
 	int64_t session;
 	uint64_t seq, until;	 /* from, and the last durable one at the time of asking */
@@ -304,6 +305,31 @@ static void answer(struct log_read *r, int rc, struct segment *segment)
 	free(r);
 }
 
+/* The read under way that will probably bring seq, or NULL. */
+static struct log_read *find_read(struct log *l, uint64_t seq)
+{
+	list_each (at, &l->reads) {
+		struct log_read *r = list_entry(at, struct log_read, link);
+
+		if (r->seq <= seq && seq - r->seq < r->bytes / LOG_TYPICAL_FRAME)
+			return r;
+	}
+	return NULL;
+}
+
+/* Wait for another's read, or read. */
+static void begin(struct log_read *r)
+{
+	struct log_read *other = find_read(r->log, r->seq);
+
+	if (other) {
+		list_append(&other->waiters, &r->link);
+		return;
+	}
+	list_append(&r->log->reads, &r->link);
+	store_read(r->store, &r->job);
+}
+
 static void done_read(struct store_job *job, int rc)
 {
 	struct log_read *r = list_entry(job, struct log_read, job);
@@ -319,33 +345,22 @@ static void done_read(struct store_job *job, int rc)
 		if (!waiter->on_read || (s && waiter->seq <= s->last_seq))
 			answer(waiter, 0, s);
 		else
-			store_read(waiter->store, &waiter->job);
+			begin(waiter);
 	}
 	answer(r, rc, s);
-}
-
-/* The read under way that will probably bring seq, or NULL. */
-static struct log_read *find_read(struct log *l, uint64_t seq)
-{
-	list_each (at, &l->reads) {
-		struct log_read *r = list_entry(at, struct log_read, link);
-
-		if (r->seq <= seq && seq - r->seq < r->bytes / LOG_TYPICAL_FRAME)
-			return r;
-	}
-	return NULL;
 }
 
 struct log_read *log_read(
     struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data)
 {
-	struct log_read *r = mem_zalloc(1, sizeof *r), *other = find_read(l, seq);
+	struct log_read *r = mem_zalloc(1, sizeof *r);
 
 	assert(seq >= 1 && seq <= l->durable);
 	list_init(&r->link);
 	list_init(&r->waiters);
 	r->job.run = run_read;
 	r->job.done = done_read;
+	r->log = l;
 	r->store = l->opts.store;
 	r->session = l->opts.session;
 	r->seq = seq;
@@ -353,12 +368,7 @@ struct log_read *log_read(
 	r->until = l->durable;
 	r->on_read = on_read;
 	r->data = data;
-	if (other) {
-		list_append(&other->waiters, &r->link);
-	} else {
-		list_append(&l->reads, &r->link);
-		store_read(r->store, &r->job);
-	}
+	begin(r);
 	return r;
 }
 
