@@ -62,7 +62,7 @@ void conn_finish(struct conn *c)
 
 static void drop_body_text(struct call *call)
 {
-	call->server->body_bytes -= call->body_text.len;
+	server_release(call->server, call->body_text.len);
 	buf_finish(&call->body_text);
 }
 
@@ -315,14 +315,12 @@ static bool on_body(void *data, const char *p, size_t n)
 		reject(c, API_PAYLOAD_TOO_LARGE, "the body is larger than 10 MiB");
 		return false;
 	}
-	if (c->call->body_text.len + n > SERVER_SMALL_BODY &&
-	    c->server->body_bytes + n > SERVER_MAX_BODIES) {
+	if (!server_hold(c->server, c->call->body_text.len, n)) {
 		reject(c, API_TOO_MANY,
 		    "other requests are being received, 64 MiB of bodies in all: try again later");
 		return false;
 	}
 	buf_add(&c->call->body_text, p, n);
-	c->server->body_bytes += n;
 	return true;
 }
 

@@ -45,6 +45,7 @@ struct ws_client {
 	struct ws *ws;	    /* owned */
 	struct buf control; /* acks, pongs, marks: sent between events */
 	char daemon_id[64]; /* the daemon id the client's cursor came from, "" unknown */
+	size_t held;	    /* bytes of a half received message, as the server counts them */
 	unsigned missed;    /* pings in a row without a sign of life */
 	unsigned calls;	    /* commands whose answer is on its way; they hold the memory */
 	bool sync;	    /* wants to be told of synced and resync */
@@ -66,6 +67,8 @@ static void maybe_free(struct ws_client *client)
 static void detach(struct ws_client *client)
 {
 	subscriber_finish(&client->subscriber);
+	server_release(conn_server(client->conn), client->held);
+	client->held = 0;
 	client->conn = NULL;
 }
 
@@ -412,6 +415,17 @@ static void on_message(void *data, const char *p, size_t n)
 	}
 }
 
+/* What is kept of a half received message counts among all that is. False: too much. */
+static bool count_held(struct ws_client *client)
+{
+	struct server *s = conn_server(client->conn);
+	size_t now = ws_held(client->ws);
+
+	server_release(s, client->held);
+	client->held = server_hold(s, 0, now) ? now : 0;
+	return client->held == now;
+}
+
 static void on_raw(void *data, const char *p, size_t n)
 {
 	struct ws_client *client = data;
@@ -424,6 +438,11 @@ static void on_raw(void *data, const char *p, size_t n)
 	client->calls--;
 	if (!client->conn) {
 		maybe_free(client);
+		return;
+	}
+	if (rc == 0 && !count_held(client)) {
+		leave(client, WS_CLOSE_TRY_AGAIN,
+		    "64 MiB of other messages are half received: try again later");
 		return;
 	}
 	flush_control(client);

@@ -1,6 +1,7 @@
 /* What all connections share, and what the daemon says of itself. */
 #include "daemon/server.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -65,6 +66,20 @@ void server_stop(struct server *s)
 	list_each_safe (l, &s->conns) {
 		conn_stop(conn_of_link(l));
 	}
+}
+
+bool server_hold(struct server *s, size_t have, size_t n)
+{
+	if (have + n > SERVER_SMALL_BODY && s->body_bytes + n > SERVER_MAX_BODIES)
+		return false;
+	s->body_bytes += n;
+	return true;
+}
+
+void server_release(struct server *s, size_t n)
+{
+	assert(n <= s->body_bytes);
+	s->body_bytes -= n;
 }
 
 /* The answer's words for the figures, written once for all who ask until they are read anew. */

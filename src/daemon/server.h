@@ -28,7 +28,8 @@ enum {
 	 * strangers cannot lock friends out.
 	 */
 	SERVER_MAX_STRANGERS = 512,
-	/* Bytes of request bodies held at once, of all connections: one alone may be 10 MiB. */
+	/* Bytes of request bodies and WebSocket messages held at once, of all connections: one
+	   alone may be 10 MiB. */
 	SERVER_MAX_BODIES = 64 * 1024 * 1024,
 	/* Bodies up to this are taken all the same: large ones that are half sent keep nobody from
 	   cancelling or answering. */
@@ -60,7 +61,7 @@ struct server {
 	unsigned conn_count, stranger_count;
 	unsigned max_conns;	     /* SERVER_MAX_CONNS or what descriptors allow */
 	unsigned subscribers;	     /* WebSocket and SSE clients of events */
-	size_t body_bytes;	     /* of requests being received, see SERVER_MAX_BODIES */
+	size_t body_bytes;	     /* being received, see server_hold */
 	uint64_t requests;	     /* heads accepted since the start: ingressSeq */
 	struct server_gauges gauges; /* see server_gauges */
 	bool stopping;
@@ -75,6 +76,13 @@ void server_on_accept(void *server, int fd, bool last);
 
 /* Take no more connections; WebSockets are closed with 1001, others when their answer is out. */
 void server_stop(struct server *s);
+
+/*
+ * n more bytes were received of a body or message of which there are `have`: may they be kept?
+ * Then they count until server_release.
+ */
+bool server_hold(struct server *s, size_t have, size_t n);
+void server_release(struct server *s, size_t n);
 
 /* Memory and latencies, at most SERVER_GAUGES_MS old. Borrowed from s. */
 const struct server_gauges *server_gauges(struct server *s);

@@ -25,7 +25,8 @@ struct ws {
 	size_t in_len;
 	uint64_t fed;	 /* bytes given to ctx */
 	uint64_t framed; /* bytes of the frames ctx has begun */
-	bool server, in_frame, in_message, heard, closed;
+	size_t held;	 /* bytes of the data message that is half received */
+	bool server, in_frame, in_control, in_message, heard, closed;
 	bool bad_close; /* a close frame whose payload is half a code */
 	uint16_t close_code;
 };
@@ -109,8 +110,18 @@ static void on_frame_start(
 	/* RFC 6455 5.5.1: a code has two bytes. wslay takes one for none. */
 	if (arg->opcode == WSLAY_CONNECTION_CLOSE && arg->payload_length == 1)
 		ws->bad_close = true;
-	if (!wslay_is_ctrl_frame(arg->opcode))
+	ws->in_control = wslay_is_ctrl_frame(arg->opcode);
+	if (!ws->in_control)
 		ws->in_message = !arg->fin;
+}
+
+static void on_frame_chunk(
+    wslay_event_context_ptr ctx, const struct wslay_event_on_frame_recv_chunk_arg *arg, void *data)
+{
+	struct ws *ws = data;
+
+	if (!ws->in_control)
+		ws->held += arg->data_length;
 }
 
 static void on_frame_end(wslay_event_context_ptr ctx, void *data)
@@ -133,6 +144,7 @@ static void on_msg(
 		/* The pong wslay has queued goes before the answer to any later message. */
 		wslay_event_send(ctx);
 	} else if (!wslay_is_ctrl_frame(arg->opcode)) {
+		ws->held = 0;
 		ws->on_message(ws->data, (const char *)arg->msg, arg->msg_length);
 	}
 }
@@ -159,6 +171,7 @@ static void open_context(struct ws *ws)
 	    .send_callback = on_send,
 	    .genmask_callback = on_mask,
 	    .on_frame_recv_start_callback = on_frame_start,
+	    .on_frame_recv_chunk_callback = on_frame_chunk,
 	    .on_frame_recv_end_callback = on_frame_end,
 	    .on_msg_recv_callback = on_msg,
 	};
@@ -272,6 +285,11 @@ int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out)
 		n -= used;
 	}
 	return 0;
+}
+
+size_t ws_held(const struct ws *ws)
+{
+	return ws->held;
 }
 
 uint16_t ws_close_code(const struct ws *ws)

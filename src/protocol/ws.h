@@ -28,6 +28,7 @@ enum {
 	WS_CLOSE_PROTOCOL = 1002,
 	WS_CLOSE_TOO_BIG = 1009,
 	WS_CLOSE_INTERNAL = 1011,
+	WS_CLOSE_TRY_AGAIN = 1013, /* IANA's registry, not the RFC */
 	WS_CLOSE_UNAUTHORIZED = 4001,
 	WS_CLOSE_NO_SESSION = 4004,
 };
@@ -55,6 +56,9 @@ void ws_free(struct ws *ws);
  * handshake, protocol error).
  */
 int ws_feed(struct ws *ws, const char *p, size_t n, struct buf *out);
+
+/* Bytes kept of a message that is half received. */
+size_t ws_held(const struct ws *ws);
 
 /* The code the peer closed with, 0 when it sent no close frame. 1005: a close frame without a code.
  */

@@ -9,7 +9,7 @@ import time
 from http_client import Gone, Wire, cut_events, read_response, request_bytes
 from clock import needs_plain_build
 from opta_test import SLOW, Daemon, Home, check, check_equal, stack, wait_for
-from stream_client import CLOSE, PING, PONG, TEXT
+from stream_client import CLOSE, CONT, PING, PONG, TEXT
 
 # --- one reading of every request (RFC 9112) ---
 
@@ -391,6 +391,41 @@ def test_a_small_body_is_taken_however_much_is_half_sent():
     finally:
         for wire in held:
             wire.close()
+
+
+def test_half_sent_websocket_messages_count_as_bodies_do():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    half = b'{"type":"' + b"x" * (10 * MIB - 2000)
+    large = lambda: daemon.http("POST", f"/v3/sessions/{sid}/cancel", b"{}" + b" " * (9 * MIB), {"Content-Type": "application/json"}).status
+    held = [daemon.ws(sid, 0) for _ in range(8)]
+    try:
+        for ws in held[:6]:
+            ws.recv()                                   # its only event
+            ws.send_frame(TEXT, half, fin=False)
+            ws.send_frame(PING, b"here")                # a control frame may come within a message
+            check_equal("the answer to a ping within a message", ws.read_frame()[1:], (PONG, b"here"))
+        check_equal("a body that is one too many", large(), 429)
+        try:
+            held[6].send_frame(TEXT, half, fin=False)
+        except Gone:
+            pass                                        # refused before it was all sent
+        check_equal("the code of who is one too many", held[6].wait_closed(), 1013)
+        held[7].send_json({"type": "turn.cancel", "sessionId": sid, "writerId": "somebody"})
+        check_equal("the answer to a small message", held[7].recv_ack("turn.cancel").get("action"), "turn.cancel")
+        # A message that ends makes room, and so does a client that leaves.
+        held[0].send_frame(CONT, b'"}')
+        check_equal("the answer to a message that is whole now", held[0].recv()["code"], "INVALID_REQUEST")
+        check_equal("a large body", large(), 200)
+        held[0].send_frame(TEXT, half, fin=False)
+        held[0].send_frame(PING, b"here")
+        check_equal("the answer to a ping", held[0].read_frame()[1:], (PONG, b"here"))
+        check_equal("a body that is one too many again", large(), 429)
+        held[1].abort()
+        wait_for(lambda: large() == 200, 10, "room for a large body")
+    finally:
+        for ws in held:
+            ws.close()
 
 
 def test_who_closes_its_side_after_asking_gets_the_whole_answer():

@@ -61,6 +61,28 @@ static void messages_and_fragments_survive_any_cut(void **state)
 	}
 }
 
+static void what_is_held_of_a_half_received_message_is_counted(void **state)
+{
+	/* What is held after each byte of "abc" in two fragments with a ping between them. */
+	static const char text[] = "\x01\x82\0\0\0\0ab"
+				   "\x89\x82\0\0\0\0pp"
+				   "\x80\x81\0\0\0\0c";
+	static const unsigned char want[sizeof text - 1] = {
+	    0, 0, 0, 0, 0, 0, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0};
+	struct buf all = {0}, out = {0};
+	struct ws *ws = ws_new(true, 100, on_message, &all);
+
+	for (int round = 0; round < 2; round++)
+		for (size_t i = 0; i < sizeof want; i++) {
+			assert_int_equal(ws_feed(ws, text + i, 1, &out), 0);
+			assert_int_equal(ws_held(ws), want[i]);
+		}
+	assert_string_equal(buf_cstr(&all), "abc|abc|");
+	ws_free(ws);
+	buf_finish(&all);
+	buf_finish(&out);
+}
+
 static void a_servers_messages_survive_any_cut(void **state)
 {
 	/* Plain ones, a ping, an empty one, one in two fragments with a pong between, one of 130
@@ -236,6 +258,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(the_accept_key_is_that_of_the_rfc),
 	    cmocka_unit_test(messages_and_fragments_survive_any_cut),
+	    cmocka_unit_test(what_is_held_of_a_half_received_message_is_counted),
 	    cmocka_unit_test(a_servers_messages_survive_any_cut),
 	    cmocka_unit_test(what_a_server_may_not_send_ends_the_connection),
 	    cmocka_unit_test(what_the_rfc_forbids_ends_the_connection_with_its_code),
