@@ -33,7 +33,7 @@ void buf_grow(struct buf *b, size_t n);
  */
 static inline char *buf_reserve(struct buf *b, size_t n)
 {
-	if (n >= b->cap - b->len)
+	if (b->len + n >= b->cap)
 		buf_grow(b, n);
 	return b->p + b->len;
 }

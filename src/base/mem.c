@@ -24,8 +24,8 @@ void *mem_zalloc(size_t count, size_t size)
 	size_t n;
 	void *p;
 
-	/* glibc's calloc passes by the thread's own free lists, malloc does not, and small things
-	 * come and go there. */
+	/* glibc's calloc (before 2.41) passes by the thread's own free lists, malloc does not, and
+	 * small things come and go there. */
 	if (!__builtin_mul_overflow(count, size, &n) && n <= MEM_SMALL)
 		return memset(mem_alloc(n), 0, n);
 	p = calloc(count, size);

@@ -154,7 +154,8 @@ static int hex_digit(char c)
 	return -1;
 }
 
-/* --- the scan: one byte at a time; each returns what is wrong, or NULL --- */
+/* --- the scan: the byte that ends a part, after scan_run took what is within; each returns what is
+ * wrong, or NULL --- */
 
 static const char *scan_to(struct scan *s, enum scan_state next)
 {

@@ -119,14 +119,21 @@ void cursor_attach(struct cursor *c, struct session *session, uint64_t next)
 	mark(session->core->feed, c);
 }
 
+/* Another cursor may read ahead in its place. */
+static void leave_ahead(struct feed *f, struct cursor *c)
+{
+	f->ahead -= c->ahead;
+	c->ahead = false;
+}
+
 /* Drop what was read from disk. */
 static void forget(struct feed *f, struct cursor *c)
 {
 	segment_unref(c->cold);
 	segment_unref(c->after);
 	c->cold = c->after = NULL;
-	f->ahead -= c->ahead;
-	c->ahead = c->flows = false;
+	leave_ahead(f, c);
+	c->flows = false;
 }
 
 void cursor_detach(struct cursor *c)
@@ -163,14 +170,6 @@ static void on_read(void *data, int rc, struct segment *segment)
 	mark(c->session->core->feed, c);
 }
 
-/* The segment that holds seq without a read, borrowed, or NULL. */
-static struct segment *at_hand(const struct log *log, uint64_t seq)
-{
-	struct segment *s = log_tail(log, seq);
-
-	return s ? s : log_cached(log, seq);
-}
-
 static bool holds(const struct segment *s, uint64_t seq)
 {
 	return s && s->first_seq <= seq && seq <= s->last_seq;
@@ -182,8 +181,8 @@ static void read_ahead(struct feed *f, struct cursor *c)
 	struct log *log = c->session->log;
 	uint64_t next = c->cold->last_seq + 1;
 
-	if (c->read || c->after || next > log_durable(log) || at_hand(log, next) ||
-	    (!c->ahead && f->ahead == FEED_AHEAD))
+	if (c->read || c->after || next > log_durable(log) || log_tail(log, next) ||
+	    log_cached(log, next) || (!c->ahead && f->ahead == FEED_AHEAD))
 		return;
 	f->ahead += !c->ahead;
 	c->ahead = true;
@@ -211,10 +210,16 @@ enum cursor_state cursor_next(struct cursor *c, struct segment **ret_segment, si
 		c->after = NULL;
 		if (c->cold && !holds(c->cold, c->next))
 			forget(session->core->feed, c);
+		/* What others read is at hand from here on. */
+		if (!c->cold && !c->read)
+			leave_ahead(session->core->feed, c);
 	}
 	if (c->cold && c->flows)
 		read_ahead(session->core->feed, c);
-	s = c->cold ? c->cold : at_hand(session->log, c->next);
+	s = c->cold ? c->cold : log_tail(session->log, c->next);
+	/* Not past a read under way: its end would come to a cursor that is elsewhere. */
+	if (!s && !c->read)
+		s = log_cached(session->log, c->next);
 	if (!s) {
 		if (!c->read)
 			c->read = log_read(session->log, c->next, LOG_SEGMENT_BYTES, on_read, c);

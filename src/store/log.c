@@ -2,6 +2,7 @@
 #include "store/log.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <sqlite3.h>
 
 #include "base/buf.h"
@@ -311,7 +312,7 @@ static struct log_read *find_read(struct log *l, uint64_t seq)
 	list_each (at, &l->reads) {
 		struct log_read *r = list_entry(at, struct log_read, link);
 
-		if (r->seq <= seq && seq - r->seq < r->bytes / LOG_TYPICAL_FRAME)
+		if (r->seq <= seq && seq <= r->until && seq - r->seq < r->bytes / LOG_TYPICAL_FRAME)
 			return r;
 	}
 	return NULL;
@@ -344,6 +345,8 @@ static void done_read(struct store_job *job, int rc)
 		list_remove(&waiter->link);
 		if (!waiter->on_read || (s && waiter->seq <= s->last_seq))
 			answer(waiter, 0, s);
+		else if (store_is_closing(r->store))
+			answer(waiter, -ECANCELED, NULL);
 		else
 			begin(waiter);
 	}

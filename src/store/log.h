@@ -85,7 +85,7 @@ struct log_read;
 /*
  * Read at least `bytes` of events from seq on (durable ones), if there are so many, off the
  * loop. on_read is called once, never before this returns, unless log_read_cancel is. Who
- * asks for what is being read already waits for that.
+ * asks for what is being read already waits for that, and gets what it brought from seq on.
  */
 struct log_read *log_read(
     struct log *l, uint64_t seq, size_t bytes, log_read_cb *on_read, void *data);

@@ -342,6 +342,11 @@ void store_close(struct store *s)
 	uv_close((uv_handle_t *)&s->async, on_handle_closed);
 }
 
+bool store_is_closing(const struct store *s)
+{
+	return s->closing;
+}
+
 void store_write(struct store *s, struct store_job *job)
 {
 	list_append(&s->pending, &job->link);

@@ -71,6 +71,9 @@ int store_open(struct uv_loop_s *loop, const char *dir, const char *daemon_id, s
  * before it is closed. */
 void store_close(struct store *s);
 
+/* Has store_close begun? Then nothing that is asked for is read any more. */
+bool store_is_closing(const struct store *s);
+
 /* Hand over a job for the writer (in the next batch) or the reader. */
 void store_write(struct store *s, struct store_job *job);
 void store_read(struct store *s, struct store_job *job);

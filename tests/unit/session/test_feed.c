@@ -33,6 +33,8 @@ static void on_ready(struct cursor *cursor)
 		if (r->state != CURSOR_DATA)
 			return;
 		r->ahead += cursor->cold && cursor->read;
+		/* Who reads ahead is one of few: nobody is for nothing. */
+		assert_true(!cursor->ahead || cursor->cold || cursor->read);
 		/* One by one, and nothing that is not durable. */
 		assert_int_equal(cursor->next, r->seen + 1);
 		assert_true(cursor->next <= session_last_seq(cursor->session));
@@ -273,6 +275,32 @@ static void who_takes_segment_after_segment_finds_the_next_one_read(void **state
 	assert_int_equal(most, FEED_AHEAD);
 }
 
+static void who_finds_what_others_read_reads_nothing_ahead(void **state)
+{
+	enum { READERS = FEED_AHEAD + 4, EVENTS = 6001 };
+	struct reader readers[READERS] = {0};
+	size_t done = 0;
+
+	world_session("s");
+	for (int i = 1; i < EVENTS; i++)
+		append("a word of some length, so that it fills more than one segment");
+	append_all_durable();
+	world_reload("s");
+	/* One is a little ahead of the others. */
+	attach(&readers[0], 400);
+	for (int i = 1; i < READERS; i++) {
+		attach(&readers[i], 1);
+	}
+	while (done < READERS) {
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+		done = 0;
+		for (int i = 0; i < READERS; i++)
+			done += readers[i].seen == EVENTS;
+	}
+	for (int i = 0; i < READERS; i++)
+		cursor_detach(&readers[i].cursor);
+}
+
 static void who_is_blocked_holds_nothing(void **state)
 {
 	struct reader r = {.limit = 100};
@@ -422,6 +450,7 @@ int main(void)
 	    with_world(a_callback_may_free_its_cursor_and_with_it_the_session),
 	    with_world(what_is_not_in_memory_is_read_from_the_disk),
 	    with_world(who_takes_segment_after_segment_finds_the_next_one_read),
+	    with_world(who_finds_what_others_read_reads_nothing_ahead),
 	    with_world(who_is_blocked_holds_nothing),
 	    with_world(who_reads_a_session_that_is_deleted_is_told),
 	    with_world(a_damaged_log_is_told_apart_from_its_end),
