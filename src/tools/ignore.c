@@ -22,48 +22,58 @@ struct ignore {
 	size_t count;
 };
 
-/* Match part by part: fnmatch knows no "**". */
-static bool match_parts(const char *pattern, const char *path, unsigned depth)
+/* Does the path's first part fit the pattern's, and is there more of both or of neither? *ret_end
+ * and *ret_next get the slashes after them, or NULL. */
+static bool match_part(
+    const char *pattern, const char *path, const char **ret_end, const char **ret_next)
 {
-	const char *end, *next;
+	const char *end = *ret_end = strchr(pattern, '/'), *next = *ret_next = strchr(path, '/');
 	char one[IGNORE_MAX_LINE + 1], part[512];
 
-	/* Each "**" branches: bound what a hostile pattern may cost. */
-	if (depth > 64)
+	/* A pattern that ends in two stars fits what is below, not the directory itself. */
+	if (!end != !next)
 		return false;
+	if (!end)
+		return fnmatch(pattern, path, 0) == 0;
+	if ((size_t)(end - pattern) > IGNORE_MAX_LINE || (size_t)(next - path) >= sizeof part)
+		return false;
+	memcpy(one, pattern, (size_t)(end - pattern));
+	one[end - pattern] = '\0';
+	memcpy(part, path, (size_t)(next - path));
+	part[next - path] = '\0';
+	return fnmatch(one, part, 0) == 0;
+}
+
+/*
+ * Match part by part: fnmatch knows no "**". When a part does not fit, the last "**" takes one
+ * more; the ones before it need not be tried again, as it may take all that they could. So a
+ * hostile pattern costs no more than its parts times those of the path.
+ */
+static bool match_parts(const char *pattern, const char *path)
+{
+	const char *again = NULL, *from = NULL, *end, *next;
+
 	for (;;) {
-		if (strncmp(pattern, "**", 2) == 0 && (pattern[2] == '/' || !pattern[2])) {
-			if (!pattern[2])
-				return true;
-			while (pattern[0] == '*' && pattern[1] == '*' && pattern[2] == '/')
-				pattern += 3;
-			for (const char *at = path;; at++) {
-				if (match_parts(pattern, at, depth + 16))
-					return true;
-				at = strchr(at, '/');
-				if (!at)
-					return false;
-			}
+		if (strncmp(pattern, "**", 2) == 0 && !pattern[2])
+			return true;
+		if (strncmp(pattern, "**/", 3) == 0) {
+			pattern += 3;
+			again = pattern;
+			from = path;
+			continue;
 		}
-		end = strchr(pattern, '/');
-		next = strchr(path, '/');
-		if (!end != !next)
-			/* A pattern that ends in two stars fits what is below, not the directory
-			 * itself. */
+		if (match_part(pattern, path, &end, &next)) {
+			if (!end)
+				return true;
+			pattern = end + 1;
+			path = next + 1;
+			continue;
+		}
+		from = again ? strchr(from, '/') : NULL;
+		if (!from)
 			return false;
-		if (!end)
-			return fnmatch(pattern, path, 0) == 0;
-		if ((size_t)(end - pattern) > IGNORE_MAX_LINE ||
-		    (size_t)(next - path) >= sizeof part)
-			return false;
-		memcpy(one, pattern, (size_t)(end - pattern));
-		one[end - pattern] = '\0';
-		memcpy(part, path, (size_t)(next - path));
-		part[next - path] = '\0';
-		if (fnmatch(one, part, 0) != 0)
-			return false;
-		pattern = end + 1;
-		path = next + 1;
+		path = ++from;
+		pattern = again;
 	}
 }
 
@@ -76,7 +86,7 @@ bool ignore_glob(const char *pattern, const char *path)
 	if (!strchr(pattern, '/'))
 		return fnmatch(pattern, name ? name + 1 : path, 0) == 0 ||
 		       strcmp(pattern, "**") == 0;
-	return match_parts(pattern[0] == '/' ? pattern + 1 : pattern, path, 0);
+	return match_parts(pattern[0] == '/' ? pattern + 1 : pattern, path);
 }
 
 static void add_rule(struct ignore *i, struct str line)
@@ -155,7 +165,7 @@ bool ignore_has(const struct ignore *i, const char *path, bool directory)
 
 			if (r->directory_only && !directory)
 				continue;
-			if (r->anchored ? match_parts(r->pattern, path + n, 0)
+			if (r->anchored ? match_parts(r->pattern, path + n)
 					: fnmatch(r->pattern, name, 0) == 0)
 				return !r->negated;
 		}

@@ -65,6 +65,13 @@ static void a_hostile_pattern_ends(void **state)
 	}
 	memcpy(pattern + 500, "b", 2);
 	assert_false(ignore_glob(pattern, path));
+	/* Few stars and many parts (found by the fuzzer): each star by itself is harmless. */
+	memset(path, '/', sizeof path - 1);
+	path[sizeof path - 1] = '\0';
+	assert_false(ignore_glob("**/*/**//**//**//**/k", path));
+	assert_true(ignore_glob("**/a/**/b/**/c", "a/b/a/x/b/c/b/y/c"));
+	assert_true(ignore_glob("**/a/**/b/**/c/**/d/**/e/**/f", "a/b/c/d/e/f"));
+	assert_false(ignore_glob("**/a/**/b/**/c", "a/c/b/x"));
 }
 
 int main(void)
