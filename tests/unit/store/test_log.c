@@ -1,6 +1,7 @@
 /* store: events and rows through the writer and back, failures included. */
 #include "store/log.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <unistd.h>
 #include <uv.h>
@@ -212,6 +213,15 @@ static void on_asked(void *data, int rc, struct segment *segment)
 	w->done = true;
 }
 
+static void append_large(size_t count)
+{
+	char payload[700];
+	int n = snprintf(payload, sizeof payload, "{\"turnId\":\"t\",\"text\":\"%0600d\"}", 0);
+
+	for (size_t i = 0; i < count; i++)
+		log_append(w->log, EVENT_TURN_TOKEN, payload, (size_t)n);
+}
+
 static void what_is_being_read_is_read_once(void **state)
 {
 	enum { ALL = 6 };
@@ -220,11 +230,8 @@ static void what_is_being_read_is_read_once(void **state)
 	/* The last looks near enough, but is not brought: these events are larger than most. */
 	uint64_t seqs[ALL] = {1, 1, 2, 2000, 2001, 200};
 	unsigned pending = ALL - 1;
-	char payload[700];
-	int n = snprintf(payload, sizeof payload, "{\"turnId\":\"t\",\"text\":\"%0600d\"}", 0);
 
-	for (int i = 0; i < 300; i++)
-		log_append(w->log, EVENT_TURN_TOKEN, payload, (size_t)n);
+	append_large(300);
 	append(8000);
 	wait_durable(log_last(w->log));
 	assert_null(log_tail(w->log, 2500));
@@ -251,6 +258,24 @@ static void what_is_being_read_is_read_once(void **state)
 	assert_true(asked[1].segment->last_seq < 200);
 	for (int i = 1; i < ALL; i++)
 		segment_unref(asked[i].segment);
+}
+
+static void who_waits_for_anothers_read_is_answered_when_the_store_closes(void **state)
+{
+	struct asked first = {0}, waits = {0};
+
+	append_large(300);
+	append(8000);
+	wait_durable(log_last(w->log));
+	log_read(w->log, 1, LOG_SEGMENT_BYTES, on_asked, &first);
+	/* Not brought by the first, and too late to be read for itself. */
+	log_read(w->log, 200, LOG_SEGMENT_BYTES, on_asked, &waits);
+	close_store();
+	assert_int_equal(first.answers, 1);
+	assert_int_equal(waits.answers, 1);
+	assert_int_equal(waits.rc, -ECANCELED);
+	segment_unref(first.segment);
+	log_free(w->log);
 }
 
 static void on_row(void *data, int rc)
@@ -478,6 +503,8 @@ int main(void)
 	    cmocka_unit_test_setup_teardown(
 		what_is_read_from_disk_is_what_was_in_memory, setup, teardown),
 	    cmocka_unit_test_setup_teardown(what_is_being_read_is_read_once, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		who_waits_for_anothers_read_is_answered_when_the_store_closes, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		rows_are_answered_after_the_events_they_came_with, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
