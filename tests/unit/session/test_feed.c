@@ -64,6 +64,16 @@ static void append_all_durable(void)
 	run_until(session_last_seq(w->session) == log_last(w->session->log));
 }
 
+/* A session of so many events, its first one included, none of them in memory. */
+static void session_on_disk(uint64_t events)
+{
+	world_session("s");
+	for (uint64_t i = 1; i < events; i++)
+		append("a word of some length, so that it fills more than one segment");
+	append_all_durable();
+	world_reload("s");
+}
+
 static void a_cursor_is_called_soon_and_waits_at_the_end(void **state)
 {
 	struct reader r = {0};
@@ -220,11 +230,7 @@ static void what_is_not_in_memory_is_read_from_the_disk(void **state)
 {
 	struct reader whole = {0}, part = {0}, left = {0};
 
-	world_session("s");
-	for (int i = 0; i < 2000; i++)
-		append("a word of some length, so that it fills more than one segment");
-	append_all_durable();
-	world_reload("s");
+	session_on_disk(2001);
 	assert_null(log_tail(w->session->log, 1));
 	attach(&whole, 1);
 	attach(&part, 1500);
@@ -244,11 +250,7 @@ static void who_takes_segment_after_segment_finds_the_next_one_read(void **state
 	unsigned ahead = 0, most = 0;
 	size_t done = 0;
 
-	world_session("s");
-	for (int i = 1; i < EVENTS; i++)
-		append("a word of some length, so that it fills more than one segment");
-	append_all_durable();
-	world_reload("s");
+	session_on_disk(EVENTS);
 	/* So far apart that none finds what it wants next read for another. */
 	for (int i = 0; i < READERS; i++) {
 		attach(&readers[i], (uint64_t)i * APART + 1);
@@ -281,11 +283,7 @@ static void who_finds_what_others_read_reads_nothing_ahead(void **state)
 	struct reader readers[READERS] = {0};
 	size_t done = 0;
 
-	world_session("s");
-	for (int i = 1; i < EVENTS; i++)
-		append("a word of some length, so that it fills more than one segment");
-	append_all_durable();
-	world_reload("s");
+	session_on_disk(EVENTS);
 	/* One is a little ahead of the others. */
 	attach(&readers[0], 400);
 	for (int i = 1; i < READERS; i++) {
@@ -305,11 +303,7 @@ static void who_is_blocked_holds_nothing(void **state)
 {
 	struct reader r = {.limit = 100};
 
-	world_session("s");
-	for (int i = 0; i < 3000; i++)
-		append("a word of some length, so that it fills more than one segment");
-	append_all_durable();
-	world_reload("s");
+	session_on_disk(3001);
 	attach(&r, 1);
 	while (r.seen < 3001) {
 		uv_run(&w->loop, UV_RUN_NOWAIT);
