@@ -7,6 +7,7 @@
  * from outside checks a limit first. Any thread, one at a time.
  */
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ static inline void buf_add(struct buf *b, const void *p, size_t n)
 {
 	if (!n)
 		return;
+	assert(p);
 	memcpy(buf_reserve(b, n), p, n);
 	b->len += n;
 }
