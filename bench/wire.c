@@ -51,12 +51,15 @@ int wire_connect(int port)
 int wire_listen(void)
 {
 	struct sockaddr_in in = {.sin_family = AF_INET};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 	socklen_t len = sizeof in;
 
 	in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&in, sizeof in) != 0 || listen(fd, 4096) != 0)
 		wire_die("listen");
+	/* Accepted sockets inherit it: a small write is sent now, not when the last is confirmed.
+	 */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
 	getsockname(fd, (struct sockaddr *)&in, &len);
 	printf("%d\n", ntohs(in.sin_port));
 	fflush(stdout);
