@@ -8,6 +8,7 @@
  * prints: seconds for all of it, transactions
  */
 #include <sqlite3.h>
+#include <stdbool.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -57,6 +58,7 @@ int main(int argc, char **argv)
 	sqlite3_stmt *begin, *insert, *commit;
 	size_t count, transactions = 0;
 	struct row *rows;
+	bool several = false; /* rows in this transaction */
 	uint64_t begun;
 	char *bytes;
 	sqlite3 *db;
@@ -74,12 +76,17 @@ int main(int argc, char **argv)
 	sqlite3_prepare_v2(db, "COMMIT", -1, &commit, NULL);
 	begun = clock_mono_us();
 	for (size_t i = 0; i < count; i++) {
-		if (i == 0 || !rows[i - 1].bytes)
-			step(begin);
 		if (!rows[i].bytes) {
-			step(commit);
+			if (several)
+				step(commit);
 			transactions++;
 			continue;
+		}
+		/* A row alone is a transaction by itself. */
+		if (i == 0 || !rows[i - 1].bytes) {
+			several = i + 1 < count && rows[i + 1].bytes;
+			if (several)
+				step(begin);
 		}
 		sqlite3_bind_int64(insert, 1, (sqlite3_int64)i + 1);
 		sqlite3_bind_int64(insert, 2, (sqlite3_int64)i + 1);

@@ -33,6 +33,12 @@ static inline bool list_empty(const struct list *l)
 	return l->next == l;
 }
 
+/* Is there exactly one? */
+static inline bool list_single(const struct list *l)
+{
+	return !list_empty(l) && l->next->next == l;
+}
+
 /* Add l, in no list, at the end of head's list. */
 static inline void list_append(struct list *head, struct list *l)
 {

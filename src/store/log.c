@@ -135,6 +135,7 @@ static void seal(struct log *l)
 	w = mem_zalloc(1, sizeof *w);
 	w->job.run = run_write;
 	w->job.done = done_write;
+	w->job.single = true;
 	w->log = l;
 	w->segment = segment_ref(s);
 	store_write_first(l->opts.store, &w->job);

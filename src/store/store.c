@@ -69,6 +69,8 @@ struct store {
 static int commit_batch(struct store *s, struct list *batch)
 {
 	struct db *db = s->write_db;
+	/* SQLite makes a transaction of a statement that is in none. */
+	bool single = list_single(batch) && list_entry(batch->next, struct store_job, link)->single;
 	bool durable = false;
 	int rc;
 
@@ -76,7 +78,7 @@ static int commit_batch(struct store *s, struct list *batch)
 		durable |= list_entry(l, struct store_job, link)->durable;
 	}
 	rc = db_set_sync(db, durable);
-	if (rc == 0)
+	if (rc == 0 && !single)
 		rc = db_run(db, "BEGIN IMMEDIATE", "");
 	if (rc != 0)
 		return rc;
@@ -90,7 +92,7 @@ static int commit_batch(struct store *s, struct list *batch)
 		FAULT("batch-job");
 	}
 	FAULT("batch-commit");
-	if (rc == 0)
+	if (rc == 0 && !single)
 		rc = db_run(db, "COMMIT", "");
 	FAULT("batch-committed");
 	if (rc != 0 && !sqlite3_get_autocommit(db->h))

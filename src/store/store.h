@@ -47,6 +47,7 @@ struct store_job {
 	int (*run)(struct db *db, struct store_job *job);
 	/* On the loop: rc is run's, or why the commit failed. Owns the job again. */
 	void (*done)(struct store_job *job, int rc);
+	bool single;  /* run is one statement: by itself it needs no transaction around it */
 	bool durable; /* writes: the commit must survive a power cut */
 	int rc;	      /* the store's */
 };

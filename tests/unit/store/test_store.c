@@ -1,6 +1,7 @@
 /* store/store: batches, their order, their failures, and the end. */
 #include "store/store.h"
 
+#include <sqlite3.h>
 #include <unistd.h>
 
 #include "store/world.h"
@@ -11,6 +12,7 @@ struct note {
 	int64_t n;
 	int fails;	 /* what run returns, 0: good */
 	uv_sem_t *waits; /* before it runs, or NULL */
+	bool enclosed;	 /* ran within a transaction of the batch's */
 	unsigned times;
 	int rc;
 	unsigned place;	   /* how many ends were heard before this one */
@@ -25,6 +27,7 @@ static int run_note(struct db *db, struct store_job *job)
 
 	if (n->waits)
 		uv_sem_wait(n->waits);
+	n->enclosed = !sqlite3_get_autocommit(db->h);
 	if (n->fails)
 		return n->fails;
 	return db_run(db, "INSERT INTO messages VALUES(?, 'x')", "i", n->n);
@@ -81,6 +84,37 @@ static void a_batch_is_kept_whole_or_not_at_all(void **state)
 	assert_int_equal(a.rc, ERR_FULL);
 	assert_int_equal(b.rc, ERR_FULL);
 	assert_int_equal(world_number(all), 0);
+}
+
+static void one_statement_needs_no_transaction_unless_others_come_with_it(void **state)
+{
+	struct note alone = NOTE(.n = 1), one = NOTE(.n = 2), bad = NOTE(.fails = ERR_FULL),
+		    again = NOTE(.n = 1), many = NOTE(.n = 3);
+
+	alone.job.single = one.job.single = again.job.single = true;
+	store_write(store, &alone.job);
+	run_until(heard == 1);
+	assert_int_equal(alone.rc, 0);
+	assert_false(alone.enclosed);
+	/* Kept: the reader, another connection, sees it. */
+	assert_int_equal(world_number(all), 1);
+
+	store_write(store, &one.job);
+	store_write(store, &bad.job);
+	run_until(heard == 3);
+	assert_true(one.enclosed);
+	assert_int_equal(one.rc, ERR_FULL);
+	assert_int_equal(world_number(all), 1);
+
+	store_write(store, &again.job);
+	run_until(heard == 4);
+	assert_int_equal(again.rc, -EEXIST);
+
+	store_write(store, &many.job);
+	run_until(heard == 5);
+	assert_int_equal(many.rc, 0);
+	assert_true(many.enclosed);
+	assert_int_equal(world_number(all), 2);
 }
 
 static void what_was_submitted_after_a_batch_that_fails_fails_too(void **state)
@@ -237,6 +271,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    with_notes(jobs_are_written_and_heard_of_in_order_events_first),
 	    with_notes(a_batch_is_kept_whole_or_not_at_all),
+	    with_notes(one_statement_needs_no_transaction_unless_others_come_with_it),
 	    with_notes(what_was_submitted_after_a_batch_that_fails_fails_too),
 	    with_notes(what_comes_while_the_writer_is_busy_is_one_batch),
 	    with_notes(reads_see_what_was_committed_and_cannot_write),
