@@ -1,5 +1,6 @@
 /* The daemon's main, and its tool host's. Users type `opta daemon …`, which runs this. */
 #include "base/fault.h"
+#include "base/lingering.h"
 #include "base/str.h"
 #include "daemon/daemon.h"
 #include "daemon/doctor.h"
@@ -14,7 +15,7 @@ int main(int argc, char **argv)
 	    str_parse_u64(str_of(argv[2]), 65535, &fd))
 		return host_run((int)fd);
 	if (argc >= 2 && strcmp(argv[1], "doctor") == 0)
-		return doctor_run(argc > 2 && strcmp(argv[2], "--fix") == 0);
+		lingering_exit(doctor_run(argc > 2 && strcmp(argv[2], "--fix") == 0));
 #ifdef OPTA_FAULTS
 	if (argc == 2 && strcmp(argv[1], "faults") == 0) {
 		for (const char *const *name = fault_names; *name; name++)
@@ -33,7 +34,7 @@ int main(int argc, char **argv)
 		else
 			goto usage;
 	}
-	return daemon_run(&opts);
+	lingering_exit(daemon_run(&opts));
 usage:
 	fprintf(stderr,
 	    "optad is opta's daemon; start it with `opta daemon start` or `opta daemon run`\n");

@@ -3,6 +3,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/lingering.h"
 #include "base/mem.h"
 #include "daemon/api.h"
 #include "daemon/conn.h"
@@ -92,6 +93,7 @@ static void on_stat(uv_fs_t *stat)
 	bool there = stat->result == 0 && S_ISDIR(stat->statbuf.st_mode);
 	struct problems p = {0};
 
+	lingering_end();
 	uv_fs_req_cleanup(stat);
 	if (there) {
 		c->act(c->call, &c->request);
@@ -123,6 +125,7 @@ static void check_then(
 	c->request = r;
 	c->act = act;
 	c->stat.data = c;
+	lingering_begin();
 	uv_fs_stat(call->server->loop, &c->stat, r.workspace, on_stat);
 }
 

@@ -15,6 +15,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/lingering.h"
 #include "base/os.h"
 #include "base/paths.h"
 #include "daemon/lifecycle.h"
@@ -132,8 +133,8 @@ static void check_model(struct doctor *d)
 	q.server = model_server_new(&d->loop, &o);
 	model_server_preflight(q.server, on_preflight, &q);
 	uv_run(&d->loop, UV_RUN_DEFAULT);
-	/* What the preflight closes now that its answer was given. */
-	uv_run(&d->loop, UV_RUN_DEFAULT);
+	/* What the preflight closes now that its answer was given; a lookup it gave up lingers. */
+	uv_run(&d->loop, lingering_any() ? UV_RUN_NOWAIT : UV_RUN_DEFAULT);
 	model_server_free(q.server);
 	uv_loop_close(&d->loop);
 }

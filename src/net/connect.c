@@ -9,6 +9,7 @@
 #include <uv.h>
 
 #include "base/err.h"
+#include "base/lingering.h"
 #include "base/mem.h"
 
 struct connect {
@@ -140,6 +141,7 @@ static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *
 {
 	struct connect *c = request->data;
 
+	lingering_end();
 	c->resolving = false;
 	c->all = list;
 	if (c->done) {
@@ -177,7 +179,9 @@ struct connect *net_connect(uv_loop_t *loop, const char *host, int port, uint64_
 	c->resolve.data = c;
 	c->resolving = uv_getaddrinfo(loop, &c->resolve, on_resolved, bare, service, &hints) == 0;
 	free(bare);
-	if (!c->resolving)
+	if (c->resolving)
+		lingering_begin();
+	else
 		uv_timer_start(&c->timer, on_timeout, 0, 0);
 	return c;
 }

@@ -1,7 +1,6 @@
 """A machine of a test's own, as a runbook describes one: an empty network, a model server with a name on it, and a user
 whose HOME is new and who has `opta` on the PATH. What the documents print is run here as it stands."""
 import contextlib
-import ctypes
 import os
 import shutil
 import signal
@@ -9,10 +8,10 @@ import socket
 import struct
 import subprocess
 
-from opta_test import OPTA, SLOW, Daemon, Demo, Home, Ran, Skip, check, slurp, wait_for
+from opta_test import OPTA, SLOW, Daemon, Demo, Home, Ran, check, slurp, wait_for
+from private_mounts import private_file
 from private_net import private_network, write
 
-CLONE_NEWNS, MS_BIND, MS_REC, MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 RTM_NEWADDR, NLM_F_REQUEST, NLM_F_ACK, NLM_F_CREATE = 20, 1, 4, 0x400
 IFA_ADDRESS, IFA_LOCAL = 1, 2
 
@@ -29,14 +28,6 @@ def add_address(address):
     check(error == 0, f"the loopback did not take the address {address}: {os.strerror(-error)}")
 
 
-def private_hosts(path):
-    """Puts this file over /etc/hosts, for this test's processes alone."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if (libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0 or
-            libc.mount(path.encode(), b"/etc/hosts", None, MS_BIND, None) != 0):
-        raise Skip("this machine allows no mount namespace: " + os.strerror(ctypes.get_errno()))
-
-
 class Machine:
     """lmx: the flags of a demo model server at lmx-host.local:1234; None: nobody is there."""
 
@@ -49,7 +40,7 @@ class Machine:
         shutil.rmtree(os.path.join(self.home.home, ".config"))
         hosts = os.path.join(self.home.root, "hosts")
         write(hosts, f"127.0.0.1 localhost\n{LMX_ADDRESS} {LMX_NAME}\n")
-        private_hosts(hosts)
+        private_file(hosts, "/etc/hosts")
         bin_dir = os.path.join(self.home.root, "bin")
         os.mkdir(bin_dir)
         os.symlink(OPTA, os.path.join(bin_dir, "opta"))

@@ -1,4 +1,4 @@
-"""A network namespace of our own, so that a test can use ports that other programs may hold."""
+"""A network namespace of our own, so that a test can use ports that other programs may hold; and a name server in it."""
 import ctypes
 import fcntl
 import os
@@ -6,6 +6,7 @@ import socket
 import struct
 
 from clock import Skip
+from private_mounts import private_file
 
 CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
@@ -30,3 +31,15 @@ def private_network():
         request = struct.pack("16sH14s", b"lo", 0, b"")
         flags = struct.unpack("16sH14s", fcntl.ioctl(sock, SIOCGIFFLAGS, request))[1]
         fcntl.ioctl(sock, SIOCSIFFLAGS, struct.pack("16sH14s", b"lo", flags | IFF_UP, b""))
+
+
+def silent_name_server(home):
+    """A private network whose one name server takes questions and answers none. Its socket: what can be read there was asked."""
+    private_network()
+    path = os.path.join(home.root, "resolv.conf")
+    write(path, "nameserver 127.0.0.1\n")
+    private_file(path, "/etc/resolv.conf")
+    server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    server.bind(("127.0.0.1", 53))
+    server.settimeout(10)
+    return server

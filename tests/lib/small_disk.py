@@ -5,18 +5,16 @@ import shutil
 import subprocess
 
 from clock import Skip
+from private_mounts import private_mounts
 
-CLONE_NEWNS, MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 0x20000, 1, 32, 0x4000, 0x40000
+MS_RDONLY, MS_REMOUNT = 1, 32
 
 
 def own_mounts(home):
     """The directory of the sessions, to be mounted on: what is mounted from now on only this test's processes see."""
-    libc = ctypes.CDLL(None, use_errno=True)
     path = os.path.join(home.dir, "sessions")
     os.makedirs(path, mode=0o700)
-    if libc.unshare(CLONE_NEWNS) != 0 or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None) != 0:
-        raise Skip("this machine allows no mount namespace: " + os.strerror(ctypes.get_errno()))
-    return libc, path
+    return private_mounts(), path
 
 
 def small_disk(home, kilobytes):

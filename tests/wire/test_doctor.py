@@ -6,6 +6,7 @@ import sqlite3
 
 from http_client import Gone
 from opta_test import Daemon, Demo, Home, check, check_equal, check_in, http, send, slurp, stack, wait_dead, wait_for
+from private_net import silent_name_server
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"      # RFC 8878, section 3.1.1: how packed events begin
 LINE = re.compile(r"Checking (\w+)\.{3} +[●✗] (.*)")
@@ -21,6 +22,15 @@ def encodings(path):
         found = [row[0] for row in db.execute("SELECT DISTINCT encoding FROM segments ORDER BY encoding")]
     db.close()
     return found
+
+
+def test_a_name_server_that_does_not_answer_does_not_hold_up_the_answer():
+    home = Home({"connection.host": "models.example", "connection.port": 1234})
+    with silent_name_server(home) as server:
+        ran = home.opta("doctor").expect(1)
+        server.recv(512)
+    check(ran.seconds < 7, f"expected an answer when the model server's 3 s are over, it took {ran.seconds:.1f} s")
+    check_in("what doctor says", "✗ unreachable", ran.text)
 
 
 def test_a_healthy_daemon_is_five_lines_and_exit_0():

@@ -6,6 +6,7 @@ import signal
 
 from opta_test import (Daemon, Gone, Home, SLOW, WebSocket, alive, check, check_equal, check_in, descendants, http, only, send, slurp,
                        stack, stop_event, wait_dead, wait_for)
+from private_net import silent_name_server
 
 RUNNING = re.compile(r"daemon  running   pid=(\d+)   port=(\d+)   sessions=(\d+)   uptime=(\d+s|\d+m|\d+h\d+m|\d+d\d+h)\n")
 
@@ -117,6 +118,18 @@ def test_an_idle_stop_takes_under_100_ms():
         start(home)
         times.append(home.opta("daemon", "stop").expect(0).seconds)
     check(min(times) < 0.1 * SLOW, f"expected an idle stop in under 100 ms, the best of three took {min(times) * 1000:.0f} ms")
+
+
+def test_a_name_server_that_does_not_answer_does_not_hold_up_the_stop():
+    home = Home({"connection.host": "models.example", "connection.port": 1234, "daemon.shutdownGraceMs": 0})
+    with silent_name_server(home) as server:
+        daemon = Daemon(home)
+        daemon.submit(daemon.create()["id"], "anybody there?")
+        server.recv(512)
+        # The C library asks again after 5 s (resolv.conf(5)), and for as long it keeps a thread.
+        took = home.opta("daemon", "stop").expect(0).seconds
+    check(took < 4, f"expected the daemon to end while a name is looked up, it took {took:.1f} s")
+    check_in("the log", "daemon stopped", home.log())
 
 
 def test_restart_gives_a_new_pid_and_a_new_token():
