@@ -69,6 +69,17 @@ bool str_parse_u64(struct str a, uint64_t max, uint64_t *ret)
 	return true;
 }
 
+int str_hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 bool str_secret_eq(struct str a, struct str b)
 {
 	uint64_t diff = 0;

@@ -51,6 +51,9 @@ struct str str_cut(struct str a, char sep, struct str *head);
 /* A whole decimal number 0 … max with nothing around it; false otherwise, *ret untouched. */
 bool str_parse_u64(struct str a, uint64_t max, uint64_t *ret);
 
+/* The value of a hexadecimal digit of either case, or -1. */
+int str_hex_digit(char c);
+
 /* Compare secrets in time that depends on n only. Lengths are not secret. */
 bool str_secret_eq(struct str a, struct str b);
 

@@ -1,8 +1,4 @@
-/*
- * HTTP/1.1 over llhttp: limits, header table, heads. llhttp forgives much for
- * the sake of old peers; what a proxy before us may read otherwise than we do
- * is refused by a scan of each request before llhttp sees it.
- */
+/* HTTP/1.1 over llhttp, with a scan of each request before it: limits, header table, heads. */
 #include "protocol/http.h"
 
 #include <assert.h>
@@ -12,6 +8,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "protocol/errors.h"
+#include "protocol/http_scan.h"
 
 enum {
 	/* Room for headers at first; most heads have fewer. */
@@ -24,54 +21,9 @@ struct header {
 	uint32_t name, name_len, value, value_len; /* places in head */
 };
 
-/*
- * Where the scan of a request stands: a head (RFC 9112 2 to 5), then, when the
- * body comes in chunks, their sizes (7.1) and the trailer.
- *
- *   START -> METHOD -> BLANK -> TARGET -> VERSION -> LINE_LF -> LINE -> END_LF -> HEAD
- *                                                      ^         v
- *                                                      VALUE <- NAME
- *   HEAD -> BODY (by length)
- *   HEAD -> SIZE (-> EXT_*) -> SIZE_LF -> DATA -> DATA_CR -> DATA_LF -> SIZE
- *                                 size 0: -> LINE … END_LF -> END
- */
-enum scan_state {
-	SCAN_START,    /* before the request line; one empty line may come first (2.2) */
-	SCAN_START_LF, /* within that empty line */
-	SCAN_METHOD,
-	SCAN_BLANK, /* the blank after the method was seen */
-	SCAN_TARGET,
-	SCAN_VERSION,
-	SCAN_LINE_LF, /* a line's CR was seen */
-	SCAN_LINE,    /* at the begin of a header or of the empty line after the last */
-	SCAN_NAME,
-	SCAN_VALUE,
-	SCAN_END_LF, /* the empty line's CR was seen */
-	SCAN_HEAD,   /* the head is whole: on_headers says how the body comes */
-	SCAN_BODY,   /* nothing to look at */
-	SCAN_SIZE,
-	SCAN_EXT_NAME,
-	SCAN_EXT_VALUE,
-	SCAN_SIZE_LF,
-	SCAN_DATA,
-	SCAN_DATA_CR,
-	SCAN_DATA_LF,
-	SCAN_END, /* the chunked message is whole */
-};
-
-struct scan {
-	enum scan_state at;
-	const char *reason; /* static: what is wrong, or NULL */
-	uint64_t chunk;	    /* bytes of the chunk still to come */
-	size_t bytes;	    /* of the head or trailer so far */
-	size_t extensions;  /* bytes of chunk extensions so far */
-	unsigned count;	    /* characters of the current part */
-	bool empty_line, trailer, too_large;
-};
-
 struct http_parser {
 	llhttp_t ll;
-	struct scan scan;		 /* of requests only */
+	struct http_scan scan;		 /* of requests only */
 	const struct http_callbacks *cb; /* borrowed */
 	void *data;
 	struct buf head;	/* target and headers, packed */
@@ -114,254 +66,6 @@ static int reject(struct http_parser *p, const char *reason)
 	return -1;
 }
 
-/* What a byte may be part of. */
-enum {
-	IN_TOKEN = 1,  /* RFC 9110 5.6.2 */
-	IN_TEXT = 2,   /* a header's value: RFC 9110 5.5 */
-	IN_TARGET = 4, /* no blank, no fragment: RFC 9112 3.2 */
-};
-
-/* Every byte's parts, as each byte of each request is asked for them; made with the first parser.
- */
-static unsigned char parts[256];
-
-static void make_parts(void)
-{
-	for (unsigned c = 0; c < 256; c++) {
-		bool letter = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-			      (c >= 'A' && c <= 'Z') ||
-			      (c && c < 0x80 && strchr("!#$%&'*+-.^_`|~", (int)c));
-
-		parts[c] = (unsigned char)((letter ? IN_TOKEN : 0) |
-					   (c == '\t' || (c >= ' ' && c != 0x7F) ? IN_TEXT : 0) |
-					   (c > ' ' && c < 0x7F && c != '#' ? IN_TARGET : 0));
-	}
-}
-
-static bool is_token(unsigned char c)
-{
-	return parts[c] & IN_TOKEN;
-}
-
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
-/* --- the scan: the byte that ends a part, after scan_run took what is within; each returns what is
- * wrong, or NULL --- */
-
-static const char *scan_to(struct scan *s, enum scan_state next)
-{
-	s->at = next;
-	s->count = 0;
-	return NULL;
-}
-
-static const char *scan_line_feed(struct scan *s, unsigned char c, enum scan_state next)
-{
-	return c == '\n' ? scan_to(s, next) : "a carriage return stands alone";
-}
-
-static const char version[] = "HTTP/1.";
-enum { SCAN_MINOR = sizeof version - 1 /* the place of the digit after it */ };
-
-static const char *scan_version(struct scan *s, unsigned char c)
-{
-	if (s->count == SCAN_MINOR + 1 && c == '\r')
-		return scan_to(s, SCAN_LINE_LF);
-	if (s->count++ == SCAN_MINOR && (c == '0' || c == '1'))
-		return NULL;
-	return "the request line does not end in HTTP/1.0 or HTTP/1.1";
-}
-
-static const char bad_target[] = "the request target has a character it may not have";
-
-static const char *scan_head(struct scan *s, unsigned char c)
-{
-	switch (s->at) {
-	case SCAN_START:
-		if (c == '\r' && !s->empty_line) {
-			s->empty_line = true;
-			return scan_to(s, SCAN_START_LF);
-		}
-		return is_token(c) ? scan_to(s, SCAN_METHOD) : "the request has no method";
-	case SCAN_START_LF:
-		return scan_line_feed(s, c, SCAN_START);
-	case SCAN_METHOD:
-		return c == ' ' ? scan_to(s, SCAN_BLANK)
-				: "the method has a character it may not have";
-	case SCAN_TARGET:
-		return c == ' ' ? scan_to(s, SCAN_VERSION) : bad_target;
-	case SCAN_BLANK:
-		return parts[c] & IN_TARGET ? scan_to(s, SCAN_TARGET) : bad_target;
-	case SCAN_VERSION:
-		return scan_version(s, c);
-	case SCAN_LINE_LF:
-		return scan_line_feed(s, c, SCAN_LINE);
-	case SCAN_LINE:
-		if (c == '\r')
-			return scan_to(s, SCAN_END_LF);
-		if (c == ' ' || c == '\t')
-			return "a header is folded over two lines";
-		return is_token(c) ? scan_to(s, SCAN_NAME) : "a header has no name";
-	case SCAN_NAME:
-		return c == ':' ? scan_to(s, SCAN_VALUE)
-				: "a header's name has a character it may not have";
-	case SCAN_VALUE:
-		return c == '\r' ? scan_to(s, SCAN_LINE_LF)
-				 : "a header's value has a control character";
-	default: /* SCAN_END_LF */
-		return scan_line_feed(s, c, s->trailer ? SCAN_END : SCAN_HEAD);
-	}
-}
-
-/* What may follow a chunk's size, or an extension that is whole. */
-static const char *scan_extension_end(struct scan *s, unsigned char c)
-{
-	if (c == '\r')
-		return scan_to(s, SCAN_SIZE_LF);
-	return c == ';' ? scan_to(s, SCAN_EXT_NAME) : "a chunk's size is malformed";
-}
-
-static const char *scan_size(struct scan *s, unsigned char c)
-{
-	int digit = hex_digit((char)c);
-
-	if (digit < 0)
-		return s->count ? scan_extension_end(s, c) : "a chunk has no size";
-	if (s->count++ == 0)
-		s->chunk = 0;
-	s->chunk = s->chunk << 4 | (unsigned)digit;
-	return s->count <= HTTP_MAX_CHUNK_DIGITS ? NULL : "a chunk's size has too many digits";
-}
-
-static const char *scan_chunk(struct scan *s, unsigned char c)
-{
-	switch (s->at) {
-	case SCAN_SIZE:
-		return scan_size(s, c);
-	case SCAN_EXT_NAME:
-	case SCAN_EXT_VALUE:
-		/* Not in quotes: llhttp knows only some of them, and nobody sends them here. */
-		if (is_token(c)) {
-			s->count = 1;
-			return NULL;
-		}
-		if (c == '=' && s->at == SCAN_EXT_NAME && s->count)
-			return scan_to(s, SCAN_EXT_VALUE);
-		return s->count ? scan_extension_end(s, c) : "a chunk's extension is malformed";
-	case SCAN_SIZE_LF:
-		/* After the last chunk comes the trailer, of the shape of a head's lines. */
-		s->trailer = s->chunk == 0;
-		return scan_line_feed(s, c, s->trailer ? SCAN_LINE : SCAN_DATA);
-	case SCAN_DATA_CR:
-		return c == '\r' ? scan_to(s, SCAN_DATA_LF) : "a chunk is longer than its size";
-	case SCAN_DATA_LF:
-		return scan_line_feed(s, c, SCAN_SIZE);
-	default: /* SCAN_END */
-		return "there are bytes after the end";
-	}
-}
-
-/* How many of n bytes are more of the part we are within, so that the state stays as it is: most of
- * a head. */
-static size_t scan_run(struct scan *s, const char *p, size_t n)
-{
-	static const unsigned char within[SCAN_HEAD] = {[SCAN_METHOD] = IN_TOKEN,
-	    [SCAN_TARGET] = IN_TARGET,
-	    [SCAN_NAME] = IN_TOKEN,
-	    [SCAN_VALUE] = IN_TEXT};
-	const unsigned char *bytes = (const unsigned char *)p;
-	unsigned part = within[s->at];
-	size_t i = 0;
-
-	if (s->at == SCAN_VERSION)
-		while (i < n && s->count < SCAN_MINOR && p[i] == version[s->count])
-			i++, s->count++;
-	if (!part)
-		return i;
-	/* Four at a time: each byte of each request comes by here. */
-	while (n - i >= 4 && parts[bytes[i]] & parts[bytes[i + 1]] & parts[bytes[i + 2]] &
-				 parts[bytes[i + 3]] & part)
-		i += 4;
-	while (i < n && parts[bytes[i]] & part)
-		i++;
-	return i;
-}
-
-/* The lines of a head or of a trailer: how many of n bytes are theirs and fine. */
-static size_t scan_lines(struct scan *s, const char *p, size_t n)
-{
-	size_t room = HTTP_MAX_TARGET + HTTP_MAX_HEAD - s->bytes, i = 0;
-	bool short_of_room = n > room;
-
-	if (short_of_room)
-		n = room;
-	while (s->at < SCAN_HEAD) {
-		i += scan_run(s, p + i, n - i);
-		if (i == n)
-			break;
-		s->reason = scan_head(s, (unsigned char)p[i]);
-		if (s->reason)
-			break;
-		i++;
-	}
-	s->bytes += i;
-	if (short_of_room && i == n && s->at < SCAN_HEAD) {
-		s->too_large = true;
-		s->reason = "the headers are too large";
-	}
-	return i;
-}
-
-/* Around a chunk's data: one byte, or none when there is something wrong with it. */
-static size_t scan_around(struct scan *s, unsigned char c)
-{
-	if (s->at > SCAN_SIZE && s->at < SCAN_SIZE_LF && ++s->extensions > HTTP_MAX_EXTENSIONS) {
-		s->too_large = true;
-		s->reason = "the headers are too large";
-	} else {
-		s->reason = scan_chunk(s, c);
-	}
-	return s->reason ? 0 : 1;
-}
-
-static size_t scan_data(struct scan *s, size_t n)
-{
-	if (n > s->chunk)
-		n = (size_t)s->chunk;
-	s->chunk -= n;
-	if (!s->chunk)
-		scan_to(s, SCAN_DATA_CR);
-	return n;
-}
-
-/* How many of n bytes may go to llhttp now: up to a fault (s->reason says which) or the head's end.
- */
-static size_t scan(struct scan *s, const char *p, size_t n)
-{
-	size_t i = 0;
-
-	while (i < n && !s->reason && s->at != SCAN_HEAD) {
-		if (s->at < SCAN_HEAD)
-			i += scan_lines(s, p + i, n - i);
-		else if (s->at == SCAN_BODY)
-			i = n;
-		else if (s->at == SCAN_DATA)
-			i += scan_data(s, n - i);
-		else
-			i += scan_around(s, (unsigned char)p[i]);
-	}
-	return i;
-}
-
 /* --- llhttp's callbacks --- */
 
 static int on_field(llhttp_t *ll, const char *at, size_t n)
@@ -400,7 +104,7 @@ static int on_value(llhttp_t *ll, const char *at, size_t n)
 	assert(p->header_count);
 	/* Of a request the scan has seen to it. */
 	for (size_t i = 0; !p->requests && i < n; i++)
-		if (!(parts[(unsigned char)at[i]] & IN_TEXT))
+		if (!http_scan_is_text((unsigned char)at[i]))
 			return reject(p, "a header's value has a control character");
 	if (p->head.len + n > HTTP_MAX_HEAD)
 		return refuse(p, "the headers are too large");
@@ -525,7 +229,7 @@ static int on_headers(llhttp_t *ll)
 	if (why)
 		return reject(p, why);
 	p->head_done = true;
-	p->scan.at = chunked ? SCAN_SIZE : SCAN_BODY;
+	http_scan_body(&p->scan, chunked);
 	if (p->requests)
 		head.method = str_of(llhttp_method_name((llhttp_method_t)ll->method));
 	switch (p->cb->on_head(p->data, &head)) {
@@ -570,7 +274,7 @@ static const llhttp_settings_t *settings(void)
 	static llhttp_settings_t s;
 
 	if (!s.on_url) {
-		make_parts();
+		http_scan_setup();
 		llhttp_settings_init(&s);
 		s.on_message_begin = on_begin;
 		s.on_header_field = on_field;
@@ -617,7 +321,7 @@ void http_parser_reset(struct http_parser *p)
 	}
 	p->header_count = 0;
 	p->target_len = 0;
-	p->scan = (struct scan){0};
+	p->scan = (struct http_scan){0};
 	p->head_done = p->in_value = p->started = p->too_large = p->stopped = p->switched =
 	    p->complete = false;
 	p->reason = NULL;
@@ -655,7 +359,7 @@ enum http_result http_parser_feed(
 		return execute(p, bytes, n, ret_used);
 	*ret_used = 0;
 	do {
-		fine = scan(&p->scan, bytes + *ret_used, n - *ret_used);
+		fine = http_scan(&p->scan, bytes + *ret_used, n - *ret_used);
 		/* What was fine goes first: a refusal may want to see whose request it was. */
 		result = execute(p, bytes + *ret_used, fine, &used);
 		*ret_used += used;
@@ -737,8 +441,8 @@ static bool decode(struct str s, struct buf *out)
 		if (c == '+') {
 			c = ' ';
 		} else if (c == '%') {
-			int hi = s.n - i > 2 ? hex_digit(s.p[i + 1]) : -1;
-			int lo = s.n - i > 2 ? hex_digit(s.p[i + 2]) : -1;
+			int hi = s.n - i > 2 ? str_hex_digit(s.p[i + 1]) : -1;
+			int lo = s.n - i > 2 ? str_hex_digit(s.p[i + 2]) : -1;
 
 			if (hi < 0 || lo < 0) {
 				out->len = start;

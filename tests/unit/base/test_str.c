@@ -110,6 +110,21 @@ static void the_largest_number_is_read_and_one_more_is_not(void **state)
 	number_is_refused("000000000000000000001", UINT64_MAX);
 }
 
+static void a_hexadecimal_digit_has_its_value_in_either_case(void **state)
+{
+	static const char digits[] = "0123456789abcdefABCDEF";
+	int seen = 0;
+
+	for (int c = 0; c < 256; c++) {
+		const char *at = c ? strchr(digits, c) : NULL;
+		int place = at ? (int)(at - digits) : -1;
+
+		assert_int_equal(str_hex_digit((char)c), place > 15 ? place - 6 : place);
+		seen += place >= 0;
+	}
+	assert_int_equal(seen, 22);
+}
+
 static void secrets_are_equal_or_not(void **state)
 {
 	assert_true(str_secret_eq(str_of("opta_dk_1"), str_of("opta_dk_1")));
@@ -204,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(a_number_has_digits_and_nothing_else),
 	    cmocka_unit_test(a_number_stays_within_its_limit),
 	    cmocka_unit_test(the_largest_number_is_read_and_one_more_is_not),
+	    cmocka_unit_test(a_hexadecimal_digit_has_its_value_in_either_case),
 	    cmocka_unit_test(secrets_are_equal_or_not),
 	    cmocka_unit_test(utf8_is_counted_to_the_first_bad_byte),
 	    cmocka_unit_test(the_beginning_of_a_character_is_told_from_a_bad_one),
