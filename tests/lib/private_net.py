@@ -36,9 +36,10 @@ def private_network():
 def silent_name_server(home):
     """A private network whose one name server takes questions and answers none. Its socket: what can be read there was asked."""
     private_network()
-    path = os.path.join(home.root, "resolv.conf")
-    write(path, "nameserver 127.0.0.1\n")
-    private_file(path, "/etc/resolv.conf")
+    for name, text in (("resolv.conf", "nameserver 127.0.0.1\n"), ("nsswitch.conf", "hosts: dns\n")):
+        path = os.path.join(home.root, name)
+        write(path, text)
+        private_file(path, "/etc/" + name)
     server = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     server.bind(("127.0.0.1", 53))
     server.settimeout(10)
