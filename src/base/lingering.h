@@ -16,7 +16,10 @@ void lingering_end(void);
 
 bool lingering_any(void);
 
-/* Instead of exit(rc), as the last thing: without waiting when there is such work. */
+/*
+ * Instead of exit(rc), as the last thing: without waiting when there is such work. What
+ * else libuv's threads are at (removing artifacts) is cut short then, too.
+ */
 _Noreturn void lingering_exit(int rc);
 
 #endif
