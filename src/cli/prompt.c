@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/keys.h"
 #include "cli/term.h"
 
 enum { PROMPT_MAX_LINE = 4096 };
@@ -17,41 +18,52 @@ struct prompt {
 	uv_poll_t poll; /* carries the free */
 	int fd;		/* the terminal, our own descriptor */
 	struct termios before;
-	bool line;
-	struct buf text;
+	bool line, answered;
+	struct keys keys; /* when one key answers */
+	struct buf text;  /* when a line does */
 	prompt_cb *on_answer;
 	void *data;
 };
 
 static const char question[] = "[A]pprove [D]eny [A]ll for this tool (shift+A) [Q]uit ";
 
-/* False: the key is no answer. The callback may have freed p. */
-static bool take_key(struct prompt *p, char key)
+/* p is there until the loop goes on, also when the callback frees it. */
+static void answer_with(struct prompt *p, enum prompt_answer answer)
 {
-	enum prompt_answer answer;
+	if (p->answered)
+		return;
+	p->answered = true;
+	p->on_answer(p->data, answer, NULL);
+}
 
-	switch (key) {
+/* Arrows are not the letters they end in, and a paste is no answer. */
+static void on_key(void *data, enum key key, const char *text, size_t n, bool pasted)
+{
+	struct prompt *p = data;
+
+	if (key == KEY_CANCEL)
+		answer_with(p, PROMPT_QUIT);
+	if (key != KEY_TEXT || pasted || n != 1)
+		return;
+	switch (text[0]) {
 	case 'a':
 	case 'y':
-		answer = PROMPT_APPROVE;
+		answer_with(p, PROMPT_APPROVE);
 		break;
 	case 'd':
 	case 'n':
-		answer = PROMPT_DENY;
+		answer_with(p, PROMPT_DENY);
 		break;
 	case 'A':
-		answer = PROMPT_ALL;
+		answer_with(p, PROMPT_ALL);
 		break;
 	case 'q':
 	case 'Q':
-	case 0x03:
-		answer = PROMPT_QUIT;
+		answer_with(p, PROMPT_QUIT);
 		break;
 	default:
-		return false;
+		break;
 	}
-	p->on_answer(p->data, answer, NULL);
-	return true;
 }
 
 static void on_readable(uv_poll_t *poll, int status, int events)
@@ -66,10 +78,7 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (!p->line) {
-		/* An arrow key is ESC [ A: what follows an ESC is not typed as an answer. */
-		for (ssize_t i = 0; i < n && bytes[i] != 0x1b; i++)
-			if (take_key(p, bytes[i]))
-				break;
+		keys_feed(&p->keys, bytes, (size_t)n, on_key, p);
 		return;
 	}
 	buf_add(&p->text, bytes, (size_t)n);
@@ -121,6 +130,7 @@ static void on_closed(uv_handle_t *handle)
 
 	close(p->fd);
 	buf_finish(&p->text);
+	keys_finish(&p->keys);
 	free(p);
 }
 
