@@ -18,7 +18,8 @@ struct prompt {
 	uv_poll_t poll; /* carries the free */
 	int fd;		/* the terminal, our own descriptor */
 	struct termios before;
-	bool line, answered;
+	bool line;
+	bool answered;	  /* within one read: one answer, and p may be given up */
 	struct keys keys; /* when one key answers */
 	struct buf text;  /* when a line does */
 	prompt_cb *on_answer;
@@ -78,6 +79,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
 		return;
 	}
 	if (!p->line) {
+		/* Asked again, where the decision could not be kept. */
+		p->answered = false;
 		keys_feed(&p->keys, bytes, (size_t)n, on_key, p);
 		return;
 	}
