@@ -38,7 +38,10 @@ static void *worker_thread(void *data)
 		pthread_mutex_lock(&w->lock);
 		if (done) {
 			list_append(&w->finished, &work->link);
+			/* Who is woken wants the lock. */
+			pthread_mutex_unlock(&w->lock);
 			uv_async_send(&w->async);
+			pthread_mutex_lock(&w->lock);
 		}
 	}
 	pthread_mutex_unlock(&w->lock);
@@ -89,8 +92,8 @@ void worker_submit(struct worker *w, struct work *work)
 	pthread_mutex_lock(&w->lock);
 	assert(!w->stop);
 	list_append(&w->todo, &work->link);
-	pthread_cond_signal(&w->wake);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->wake);
 }
 
 static void on_closed(uv_handle_t *handle)

@@ -122,8 +122,8 @@ static void *writer_thread(void *data)
 		}
 		pthread_mutex_lock(&s->lock);
 		s->batch_state = BATCH_FINISHED;
-		uv_async_send(&s->async);
 		pthread_mutex_unlock(&s->lock);
+		uv_async_send(&s->async);
 		checkpoint_note(s->checkpoint, (int64_t)s->wal_pages * STORE_WAL_PAGE);
 		pthread_mutex_lock(&s->lock);
 	}
@@ -158,8 +158,9 @@ static void hand_over(struct store *s)
 	list_splice(&s->batch, &s->first);
 	list_splice(&s->batch, &s->pending);
 	s->batch_state = BATCH_WITH_WRITER;
-	pthread_cond_signal(&s->wake);
+	/* Not before: the writer would wake up only to wait for the lock. */
 	pthread_mutex_unlock(&s->lock);
+	pthread_cond_signal(&s->wake);
 }
 
 /*
