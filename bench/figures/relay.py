@@ -47,4 +47,5 @@ def measure(bench, result):
     result.note(f"{stamps:,} chunks a run, one in {EVERY_US / 1000:.0f} ms where nothing else is said; each carries the time at which the model server "
                 "wrote it, each client compares it with the time at which it read it. opta has committed the event before it sends it; the floor stores nothing.")
     result.note("The slower the chunks come, the deeper the processors sleep in between, and the more it costs to wake a thread and to run code that is in no "
-                "cache; for each event opta wakes a thread three times (loop, writer, loop), the floor once.")
+                "cache; for each event opta wakes a thread three times (loop, writer, loop), the floor once. "
+                "With many clients opta has a second thread for the writes, and the floor has one for everything.")

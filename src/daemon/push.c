@@ -7,10 +7,13 @@
 
 #include "base/buf.h"
 #include "base/log.h"
+#include "net/fanout.h"
 #include "net/stream.h"
 #include "protocol/envelope.h"
+#include "session/core.h"
 #include "session/feed.h"
 #include "session/session.h"
+#include "store/log.h"
 #include "store/segment.h"
 
 /* The events of segment s from `at` on, encoded, until `until` or about a slice. Returns how many.
@@ -115,14 +118,49 @@ static ssize_t send_encoded(struct cursor *c, struct stream *stream, const struc
 	return n;
 }
 
+/* The socket takes no more now. */
+static enum push_result blocked(struct cursor *c, struct stream *stream)
+{
+	stream_want_write(stream);
+	cursor_relax(c);
+	return PUSH_BLOCKED;
+}
+
+/* Is there something to send now? Else *ret_why: PUSH_END, PUSH_WAIT, PUSH_GONE or PUSH_BAD. */
+static bool look(
+    struct cursor *c, struct segment **ret_s, size_t *ret_at, enum push_result *ret_why)
+{
+	switch (cursor_next(c, ret_s, ret_at)) {
+	case CURSOR_DATA:
+		return true;
+	case CURSOR_END:
+		*ret_why = PUSH_END;
+		return false;
+	case CURSOR_WAIT:
+		*ret_why = PUSH_WAIT;
+		return false;
+	case CURSOR_GONE:
+		*ret_why = PUSH_GONE;
+		return false;
+	case CURSOR_BAD:
+		break;
+	}
+	log_error("events of session %s cannot be read from %" PRIu64
+		  " on; `opta doctor` says what is wrong",
+	    session_id(c->session), c->next);
+	*ret_why = PUSH_BAD;
+	return false;
+}
+
 enum push_result push_send(
     struct cursor *c, struct stream *stream, const struct push_encoding *enc, uint64_t until)
 {
 	size_t total = 0;
 
 	for (;;) {
-		struct segment *s = NULL;
-		size_t at = 0;
+		enum push_result why;
+		struct segment *s;
+		size_t at;
 		bool all;
 		ssize_t n;
 
@@ -133,34 +171,52 @@ enum push_result push_send(
 		}
 		if (until && c->next > until)
 			return PUSH_END;
-		switch (cursor_next(c, &s, &at)) {
-		case CURSOR_DATA:
-			break;
-		case CURSOR_END:
-			return PUSH_END;
-		case CURSOR_WAIT:
-			return PUSH_WAIT;
-		case CURSOR_GONE:
-			return PUSH_GONE;
-		case CURSOR_BAD:
-			log_error("events of session %s cannot be read from %" PRIu64
-				  " on; `opta doctor` says what is wrong",
-			    session_id(c->session), c->next);
-			return PUSH_BAD;
-		}
+		if (!look(c, &s, &at, &why))
+			return why;
 		n = enc ? send_encoded(c, stream, s, at, until, enc, &all)
 			: send_frames(c, stream, s, at, &all);
 		if (n < 0)
 			return PUSH_LOST;
-		if (!all) {
-			stream_want_write(stream);
-			cursor_relax(c);
-			return PUSH_BLOCKED;
-		}
+		if (!all)
+			return blocked(c, stream);
 		total += (size_t)n;
 		if (total >= PUSH_SLICE) {
 			cursor_wake(c);
 			return PUSH_MORE;
 		}
 	}
+}
+
+bool push_offer(struct cursor *c, const struct stream *stream, struct fanout_write *ret)
+{
+	struct segment *s;
+	size_t at;
+
+	if (stream_queued(stream) || cursor_next(c, &s, &at) != CURSOR_DATA ||
+	    s->last_seq != log_last(c->session->log))
+		return false;
+	at += c->offset;
+	return s->len - at <= PUSH_TOGETHER_BYTES &&
+	       stream_offer(stream, s->bytes + at, s->len - at, ret);
+}
+
+enum push_result push_taken(
+    struct cursor *c, struct stream *stream, const struct fanout_write *write)
+{
+	enum push_result why;
+	struct segment *s;
+	size_t at;
+
+	/* Where it was offered it still lies; if not, nobody knows what the client has, and it asks
+	 * again. */
+	if (write->taken < 0 || cursor_next(c, &s, &at) != CURSOR_DATA ||
+	    s->bytes + at + c->offset != write->p)
+		return PUSH_LOST;
+	advance_frames(c, s, at, c->offset + (size_t)write->taken);
+	if ((size_t)write->taken != write->n)
+		return blocked(c, stream);
+	if (!look(c, &s, &at, &why))
+		return why;
+	cursor_wake(c);
+	return PUSH_MORE;
 }

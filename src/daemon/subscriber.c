@@ -26,6 +26,8 @@ static void drop(struct place *place)
 {
 	if (place->subscriber->cut == place)
 		place->subscriber->cut = NULL;
+	if (place->subscriber->writing == place)
+		place->subscriber->writing = NULL;
 	cursor_detach(&place->cursor);
 	list_remove(&place->link);
 	free(place);
@@ -102,22 +104,11 @@ static bool checked(struct place *place)
 	return true;
 }
 
-static void on_ready(struct cursor *cursor)
+/* What became of sending from the place, which was cut before or not. */
+static void settle(struct place *place, enum push_result result, bool was_cut)
 {
-	struct place *place = list_entry(cursor, struct place, cursor);
 	struct subscriber *s = place->subscriber;
-	enum push_result result;
-	bool was_cut;
 
-	/* An event of another session is half sent: this one comes after it. */
-	if (s->cut && s->cut != place)
-		return;
-	was_cut = s->cut == place;
-	if (!checked(place))
-		return;
-	if (!cursor->offset && s->ops->between)
-		s->ops->between(s->data);
-	result = push_send(cursor, socket_of(s), s->encoding, 0);
 	switch (result) {
 	case PUSH_END:
 		s->cut = NULL;
@@ -126,7 +117,7 @@ static void on_ready(struct cursor *cursor)
 	case PUSH_BLOCKED:
 	case PUSH_WAIT:
 	case PUSH_MORE:
-		s->cut = cursor->offset ? place : NULL;
+		s->cut = place->cursor.offset ? place : NULL;
 		break;
 	case PUSH_GONE:
 		/* After half an event nothing can follow that is not its other half. */
@@ -146,12 +137,56 @@ static void on_ready(struct cursor *cursor)
 		wake_all(s);
 }
 
+static void on_ready(struct cursor *cursor)
+{
+	struct place *place = list_entry(cursor, struct place, cursor);
+	struct subscriber *s = place->subscriber;
+	bool was_cut = s->cut == place;
+
+	assert(!s->writing);
+	/* An event of another session is half sent: this one comes after it. */
+	if (s->cut && !was_cut)
+		return;
+	if (!checked(place))
+		return;
+	if (!cursor->offset && s->ops->between)
+		s->ops->between(s->data);
+	settle(place, push_send(cursor, socket_of(s), s->encoding, 0), was_cut);
+}
+
+/* An event that is neither half sent nor to be looked at, in the form it is stored in. */
+static bool offer(struct cursor *cursor, struct fanout_write *ret)
+{
+	struct place *place = list_entry(cursor, struct place, cursor);
+	struct subscriber *s = place->subscriber;
+
+	if (s->cut || s->writing || s->encoding || place->checking)
+		return false;
+	if (s->ops->between)
+		s->ops->between(s->data);
+	if (!push_offer(cursor, socket_of(s), ret))
+		return false;
+	s->writing = place;
+	return true;
+}
+
+static void on_taken(struct cursor *cursor, const struct fanout_write *write)
+{
+	struct place *place = list_entry(cursor, struct place, cursor);
+	struct subscriber *s = place->subscriber;
+
+	s->writing = NULL;
+	settle(place, push_taken(cursor, socket_of(s), write), false);
+}
+
 struct place *subscriber_add(struct subscriber *s, struct session *session, uint64_t next)
 {
 	struct place *place = mem_zalloc(1, sizeof *place);
 
 	place->subscriber = s;
 	place->cursor.on_ready = on_ready;
+	place->cursor.offer = offer;
+	place->cursor.on_taken = on_taken;
 	list_append(&s->places, &place->link);
 	cursor_attach(&place->cursor, session, next);
 	return place;

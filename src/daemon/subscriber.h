@@ -50,8 +50,9 @@ struct subscriber {
 	const struct subscriber_ops *ops;     /* borrowed */
 	const struct push_encoding *encoding; /* borrowed; NULL: WebSocket frames */
 	void *data;
-	struct list places; /* owned */
-	struct place *cut;  /* the place whose event is half sent, or NULL */
+	struct list places;    /* owned */
+	struct place *cut;     /* the place whose event is half sent, or NULL */
+	struct place *writing; /* the place whose offered write is under way, or NULL */
 	struct follower follower;
 	bool *finished; /* where subscriber_flush waits to be told of an end, or NULL */
 	bool all;	/* follows all sessions */

@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "net/fanout.h"
 
 /*
  * One read. A model's tokens in 16 KiB keep the loop for less than a millisecond,
@@ -212,6 +213,18 @@ size_t stream_queued(const struct stream *s)
 	return s->queue.len - s->queue_sent;
 }
 
+ssize_t stream_send_fd(int fd, const void *p, size_t size)
+{
+	ssize_t n;
+
+	do {
+		n = send(fd, p, size, MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		return n;
+	return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+}
+
 ssize_t stream_send(struct stream *s, const void *p, size_t size)
 {
 	ssize_t n;
@@ -219,15 +232,19 @@ ssize_t stream_send(struct stream *s, const void *p, size_t size)
 	assert(!s->queue.len);
 	if (s->closing || s->failed)
 		return -EPIPE;
-	do {
-		n = send(s->fd, p, size, MSG_NOSIGNAL);
-	} while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		return n;
-	if (errno != EAGAIN && errno != EWOULDBLOCK)
-		return -errno;
-	stream_want_write(s);
-	return 0;
+	n = stream_send_fd(s->fd, p, size);
+	if (n == 0)
+		stream_want_write(s);
+	return n;
+}
+
+bool stream_offer(const struct stream *s, const void *p, size_t size, struct fanout_write *ret)
+{
+	assert(!s->queue.len);
+	if (s->closing || s->failed)
+		return false;
+	*ret = (struct fanout_write){.fd = s->fd, .p = p, .n = size};
+	return true;
 }
 
 void stream_want_write(struct stream *s)

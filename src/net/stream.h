@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+struct fanout_write;
 struct stream;
 struct uv_loop_s;
 
@@ -54,6 +55,13 @@ size_t stream_queued(const struct stream *s);
  * called once it is not), or a negative errno (on_end is not called).
  */
 ssize_t stream_send(struct stream *s, const void *p, size_t size);
+
+/* The same for whoever holds the descriptor, without the wish for on_writable: any thread. */
+ssize_t stream_send_fd(int fd, const void *p, size_t size);
+
+/* stream_send as a write that is to be done among others (net/fanout.h). False: the socket is no
+ * longer good, as stream_send would tell. */
+bool stream_offer(const struct stream *s, const void *p, size_t size, struct fanout_write *ret);
 
 /* Call on_writable when the socket takes bytes. Once. */
 void stream_want_write(struct stream *s);

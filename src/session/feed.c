@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/fanout.h"
 #include "session/core.h"
 #include "session/session.h"
 #include "store/log.h"
@@ -16,10 +17,66 @@ struct feed {
 	uv_idle_t again;   /* runs while ready is not empty: the loop polls sockets in between */
 	uv_prepare_t turn; /* a turn of the loop begins */
 	uint64_t spent_us; /* of this turn's slice */
-	unsigned open_handles; /* while closing */
+	/* A round: from the first cursor to be called until there is none. Clock and microseconds.
+	 */
+	uint64_t round_us; /* when this one began */
+	uint64_t rest_us;  /* when the last one ended */
+	uint64_t cost_us;  /* what the last one takes a single thread */
+	bool helped;	   /* this one's writes may have two */
+	bool had_help;	   /* some had */
 	bool running;
-	unsigned ahead; /* cursors that read ahead */
+	unsigned open_handles; /* while closing */
+	unsigned ahead;	       /* cursors that read ahead */
+	struct fanout *fanout; /* owned */
+	struct fanout_write writes[FEED_TOGETHER];
 };
+
+static void end_round(struct feed *f)
+{
+	f->rest_us = clock_mono_us();
+	f->cost_us = (f->rest_us - f->round_us) * (f->had_help ? 2 : 1);
+	uv_idle_stop(&f->again);
+}
+
+/* Do what is offered, as much as the slice has room for; false: nothing was. Who offers nothing
+ * keeps its place. */
+static bool write_together(struct feed *f)
+{
+	size_t most = (FEED_SLICE_US - f->spent_us) / FEED_WRITE_US + 1;
+	unsigned count = 0, looked = 0;
+	struct list writing;
+
+	list_init(&writing);
+	most = most < FEED_TOGETHER ? most : FEED_TOGETHER;
+	list_each_safe (l, &f->ready) {
+		struct cursor *c = list_entry(l, struct cursor, ready);
+
+		if (count == most || looked++ == FEED_TOGETHER)
+			break;
+		if (!c->offer || !c->offer(c, &f->writes[count]))
+			continue;
+		c->write = count++;
+		list_remove(&c->ready);
+		list_append(&writing, &c->ready);
+	}
+	f->had_help |= fanout_run(f->fanout, f->writes, count);
+	/* Whoever leaves meanwhile leaves this list. */
+	while (!list_empty(&writing)) {
+		struct cursor *c = list_entry(writing.next, struct cursor, ready);
+
+		list_remove(&c->ready);
+		c->on_taken(c, &f->writes[c->write]);
+	}
+	return count > 0;
+}
+
+static void call_first(struct feed *f)
+{
+	struct cursor *c = list_entry(f->ready.next, struct cursor, ready);
+
+	list_remove(&c->ready);
+	c->on_ready(c);
+}
 
 /*
  * However many logs grew in this turn of the loop, and however often, cursors
@@ -27,25 +84,24 @@ struct feed {
  */
 static void run(struct feed *f)
 {
-	uint64_t begun, spent = f->spent_us;
-	unsigned called = 0;
+	uint64_t begun, now, spent = f->spent_us;
 
 	if (f->running || list_empty(&f->ready) || spent >= FEED_SLICE_US)
 		return;
 	f->running = true;
 	begun = clock_mono_us();
 	while (!list_empty(&f->ready) && f->spent_us < FEED_SLICE_US) {
-		struct cursor *c = list_entry(f->ready.next, struct cursor, ready);
-
-		list_remove(&c->ready);
-		c->on_ready(c);
-		/* Most take a few microseconds, of which the clock would be a part. */
-		if (++called % FEED_CALLS == 0 || list_empty(&f->ready))
-			f->spent_us = spent + (clock_mono_us() - begun);
+		/* Most calls take a few microseconds, of which the clock would be a part. */
+		if (!f->helped || !write_together(f))
+			for (unsigned i = 0; i < FEED_CALLS && !list_empty(&f->ready); i++)
+				call_first(f);
+		now = clock_mono_us();
+		f->spent_us = spent + (now - begun);
+		f->helped = f->helped && now - f->round_us < FEED_ROUND_US;
 	}
 	f->running = false;
 	if (list_empty(&f->ready))
-		uv_idle_stop(&f->again);
+		end_round(f);
 }
 
 static void on_again(uv_idle_t *idle)
@@ -54,8 +110,8 @@ static void on_again(uv_idle_t *idle)
 
 	run(f);
 	/* Whoever was ready may be gone: then there was nothing to run. */
-	if (list_empty(&f->ready))
-		uv_idle_stop(idle);
+	if (list_empty(&f->ready) && uv_is_active((uv_handle_t *)idle))
+		end_round(f);
 }
 
 static void on_turn(uv_prepare_t *turn)
@@ -70,6 +126,7 @@ struct feed *feed_new(uv_loop_t *loop)
 	struct feed *f = mem_zalloc(1, sizeof *f);
 
 	list_init(&f->ready);
+	f->fanout = fanout_new();
 	uv_idle_init(loop, &f->again);
 	f->again.data = f;
 	uv_prepare_init(loop, &f->turn);
@@ -92,9 +149,18 @@ void feed_free(struct feed *f)
 {
 	if (!f)
 		return;
+	fanout_free(f->fanout);
 	f->open_handles = 2;
 	uv_close((uv_handle_t *)&f->again, on_closed);
 	uv_close((uv_handle_t *)&f->turn, on_closed);
+}
+
+static void begin_round(struct feed *f)
+{
+	f->round_us = clock_mono_us();
+	f->helped = f->round_us - f->rest_us >= FEED_REST * f->cost_us;
+	f->had_help = false;
+	uv_idle_start(&f->again, on_again);
 }
 
 static void mark(struct feed *f, struct cursor *c)
@@ -104,7 +170,7 @@ static void mark(struct feed *f, struct cursor *c)
 		return;
 	list_append(&f->ready, &c->ready);
 	if (!uv_is_active((uv_handle_t *)&f->again))
-		uv_idle_start(&f->again, on_again);
+		begin_round(f);
 }
 
 void cursor_attach(struct cursor *c, struct session *session, uint64_t next)

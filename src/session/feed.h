@@ -5,7 +5,8 @@
  * Cursors: where each client stands in a session's log. When the log's end
  * moves, cursors that wait there are called, at most FEED_SLICE_US of them in
  * one turn of the loop, however many logs moved in it, so that a thousand
- * clients do not make one wait.
+ * clients do not make one wait. Those that want one small write each get them
+ * done together (net/fanout.h).
  * A cursor costs a position, never a queue. Loop thread only.
  */
 
@@ -15,6 +16,7 @@
 
 #include "base/list.h"
 
+struct fanout_write;
 struct feed;
 struct log_read;
 struct segment;
@@ -23,7 +25,14 @@ struct uv_loop_s;
 
 enum {
 	FEED_SLICE_US = 1000,
-	FEED_CALLS = 4, /* before the clock is read */
+	FEED_CALLS = 4,	     /* before the clock is read */
+	FEED_TOGETHER = 128, /* writes done together before it is read, as far as there is time */
+	FEED_WRITE_US = 4,   /* what one takes, about */
+	/* Two threads write only after a rest of so many times what the last round takes one: with
+	 * less, whoever reads needs the processor. */
+	FEED_REST = 2,
+	/* The same once a round has lasted so long: it is a stream of events, not one. */
+	FEED_ROUND_US = 10000,
 	/* Cursors that read the segment after theirs while theirs is being sent; the others wait
 	 * for each. */
 	FEED_AHEAD = 8,
@@ -31,7 +40,7 @@ enum {
 
 struct cursor {
 	struct list link;	 /* in the session's list of cursors */
-	struct list ready;	 /* in the feed's list, or in none */
+	struct list ready;	 /* in the feed's list, in that of writes under way, or in none */
 	struct session *session; /* owned reference; NULL when detached */
 	uint64_t next;		 /* the event to send next */
 	size_t offset;		 /* bytes of it already sent, in the owner's own encoding */
@@ -45,6 +54,14 @@ struct cursor {
 	/* There is more (or the session is gone, or a read failed): call cursor_next. May detach.
 	 */
 	void (*on_ready)(struct cursor *cursor);
+	/*
+	 * May be asked instead, or NULL; on_taken goes with it. True: all there is to do now is
+	 * this write, and on_taken will be told its outcome. False: on_ready is called. Detaches
+	 * and frees nobody. No two cursors offer writes to one descriptor before the first is told.
+	 */
+	bool (*offer)(struct cursor *cursor, struct fanout_write *ret);
+	void (*on_taken)(struct cursor *cursor, const struct fanout_write *write);
+	unsigned write; /* the feed's: which of the writes under way is its own */
 };
 
 enum cursor_state {

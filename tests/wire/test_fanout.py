@@ -1,5 +1,6 @@
 """Twelve clients of mixed transports, some slow, on one session: all receive the same bytes."""
 import json
+import os
 import threading
 import time
 
@@ -75,25 +76,15 @@ def dropping_client(daemon, sid, every):
     return take
 
 
-def test_twelve_clients_receive_the_same_bytes():
-    _, _, daemon = stack()
-    sid = daemon.create()["id"]
-    gate = threading.Event()
-    clients = [Client("ws one", ws_client(daemon, sid)), Client("ws two", ws_client(daemon, sid)), Client("ws three", ws_client(daemon, sid)),
-               Client("ws byte by byte", ws_client(daemon, sid, step=1, rcvbuf=4096)),
-               Client("ws that stops reading", ws_client(daemon, sid, rcvbuf=4096), gate),
-               Client("ws that reconnects", dropping_client(daemon, sid, 97)),
-               Client("sse one", sse_client(daemon, sid)), Client("sse two", sse_client(daemon, sid)),
-               Client("sse that stops reading", sse_client(daemon, sid, rcvbuf=4096), gate),
-               Client("poll one", poll_client(daemon, sid)), Client("poll two", poll_client(daemon, sid)),
-               Client("poll with limit", poll_client(daemon, sid, "&limit=100"))]
+def check_all_get_the_log(daemon, sid, clients, gate, prompts):
+    """Everybody gets the bytes of the log of these turns, also who stops reading until the gate opens."""
     for client in clients:
         client.start()
     for client in clients:
         check(client.ready.wait(20 * SLOW) and not client.problem, f"{client.name} did not get the first event: {client.problem}")
-    turns = [daemon.submit(sid, f"demo:tokens={TOKENS}"), daemon.submit(sid, "demo:echo demo:size=5 " + "ünï ☃ \\ \" 𝄞 " * 30)]
+    turns = [daemon.submit(sid, prompt) for prompt in prompts]
     stop_event(daemon.turn_events(sid, turns[0], 60), "turn.done")
-    daemon.wait_stop(sid, turns[1], 60)                 # the stopped readers did not hold anybody up
+    daemon.wait_stop(sid, turns[-1], 60)                # the stopped readers did not hold anybody up
     gate.set()
     end = time.monotonic() + 60 * SLOW
     for client in clients:
@@ -107,7 +98,73 @@ def test_twelve_clients_receive_the_same_bytes():
         check(len(client.got) == len(log), f"{client.name}: got {len(client.got)} events, the log has {len(log)}")
 
 
+def test_twelve_clients_receive_the_same_bytes():
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    gate = threading.Event()
+    clients = [Client("ws one", ws_client(daemon, sid)), Client("ws two", ws_client(daemon, sid)), Client("ws three", ws_client(daemon, sid)),
+               Client("ws byte by byte", ws_client(daemon, sid, step=1, rcvbuf=4096)),
+               Client("ws that stops reading", ws_client(daemon, sid, rcvbuf=4096), gate),
+               Client("ws that reconnects", dropping_client(daemon, sid, 97)),
+               Client("sse one", sse_client(daemon, sid)), Client("sse two", sse_client(daemon, sid)),
+               Client("sse that stops reading", sse_client(daemon, sid, rcvbuf=4096), gate),
+               Client("poll one", poll_client(daemon, sid)), Client("poll two", poll_client(daemon, sid)),
+               Client("poll with limit", poll_client(daemon, sid, "&limit=100"))]
+    check_all_get_the_log(daemon, sid, clients, gate, [f"demo:tokens={TOKENS}", "demo:echo demo:size=5 " + "ünï ☃ \\ \" 𝄞 " * 30])
+
+
 test_twelve_clients_receive_the_same_bytes.timeout = 120
+
+
+def threads(pid):
+    return len(os.listdir(f"/proc/{pid}/task"))
+
+
+def has_two_processors(pid):
+    """By its affinity; a container's quota may still give it less, which newer versions of libuv see."""
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota = file.read().split()[0]
+    except OSError:
+        quota = "max"
+    return quota == "max" and len(os.sched_getaffinity(pid)) > 1
+
+
+def test_a_crowd_gets_each_small_event_once():
+    """So many clients that a second thread helps with the writes: some full, some that leave in the middle, some that say something meanwhile."""
+    _, _, daemon = stack()
+    sid = daemon.create()["id"]
+    before = threads(daemon.pid)
+    gate = threading.Event()
+    clients = [Client(f"ws {n}", ws_client(daemon, sid)) for n in range(14)]
+    clients += [Client(f"ws {n} that stops reading", ws_client(daemon, sid, rcvbuf=4096), gate) for n in range(6)]
+    clients += [Client(f"ws {n} that reconnects", dropping_client(daemon, sid, 101 + 20 * n)) for n in range(4)]
+    clients += [Client(f"sse {n}", sse_client(daemon, sid)) for n in range(2)]
+    with daemon.ws(None, timeout=60) as everything, daemon.ws(sid, 0, timeout=60) as asking:
+        done = threading.Event()
+
+        def talk():
+            while not done.wait(0.002):
+                asking.send_json({"type": "nothing"})
+
+        talker = threading.Thread(target=talk, daemon=True)
+        talker.start()
+        try:
+            # 600 bytes each: more than a client that does not read can have in the kernel.
+            check_all_get_the_log(daemon, sid, clients, gate, ["demo:tokens=1200 demo:size=300 demo:delay=1", "demo:tokens=1"])
+        finally:
+            done.set()
+            talker.join(10)
+        log = daemon.raw_events(sid)
+        following = [everything.recv_raw() for _ in log[1:]]
+        check(following == log[1:], "a follower of all sessions did not get the same events")
+        asked = [one for one in (asking.recv_raw() for _ in range(len(log) + 10)) if b'"error"' not in one[:10]]
+        check(asked == log[:len(asked)] and asked, f"a client that talks got {len(asked)} events, which are not those of the log")
+    more = threads(daemon.pid) - before
+    check(more in ((1,) if has_two_processors(daemon.pid) else (0, 1)), f"expected a second thread for the writes, there are {more} threads more than before")
+
+
+test_a_crowd_gets_each_small_event_once.timeout = 120
 
 
 def resident(pid):
@@ -157,3 +214,21 @@ def test_stalled_readers_do_not_slow_the_health():
     check(slowest < 1.0 * SLOW, f"expected health to answer at once during the stream, the slowest of {count} answers took {slowest:.2f} s")
     for ws in sockets:
         ws.wire.close()
+
+
+def test_followers_of_all_get_two_sessions_side_by_side_and_whole():
+    _, _, daemon = stack()
+    sids = [daemon.create()["id"] for _ in range(2)]
+    followers = [daemon.ws(None, timeout=60) for _ in range(20)]
+    turns = [daemon.submit(sid, "demo:tokens=300 demo:delay=1") for sid in sids]
+    for sid, turn in zip(sids, turns):
+        daemon.wait_stop(sid, turn, 60)
+    logs = {sid: daemon.raw_events(sid)[1:] for sid in sids}        # the first one was before they came
+    for n, ws in enumerate(followers):
+        with ws:
+            got = {sid: [] for sid in sids}
+            for _ in range(sum(map(len, logs.values()))):
+                one = ws.recv_raw()
+                check(one is not None, f"follower {n} was closed with {ws.close_code} after {sum(map(len, got.values()))} events")
+                got[json.loads(one)["sessionId"]].append(one)
+            check(got == logs, f"follower {n} got other events than the logs have")

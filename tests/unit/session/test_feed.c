@@ -1,6 +1,11 @@
 /* session/feed: cursors wake after the commit, each at its own place. */
 #include "session/feed.h"
 
+#include <dirent.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "net/fanout.h"
 #include "session/world.h"
 
 struct reader {
@@ -433,6 +438,243 @@ static void many_batches_in_one_turn_of_the_loop_share_one_slice(void **state)
 		cursor_detach(&all[i].cursor);
 }
 
+/* Of readers that have a socket and want each event in a write of its own. */
+struct writer {
+	struct reader reader;
+	int ours, theirs;
+	unsigned taken;		  /* writes it was told of */
+	bool refuses;		  /* has nothing to offer */
+	struct writer *takes_out; /* once told, it detaches that one */
+};
+
+static bool offer(struct cursor *cursor, struct fanout_write *ret)
+{
+	struct writer *o = list_entry(cursor, struct writer, reader.cursor);
+	struct segment *s;
+	size_t at;
+
+	if (o->refuses || cursor_next(cursor, &s, &at) != CURSOR_DATA)
+		return false;
+	*ret = (struct fanout_write){.fd = o->ours, .p = s->bytes + at, .n = s->len - at};
+	return true;
+}
+
+static void on_taken(struct cursor *cursor, const struct fanout_write *write)
+{
+	struct writer *o = list_entry(cursor, struct writer, reader.cursor);
+	struct segment *s;
+	size_t at;
+
+	o->taken++;
+	assert_int_equal(write->fd, o->ours);
+	assert_int_equal(write->taken, write->n);
+	assert_int_equal(cursor_next(cursor, &s, &at), CURSOR_DATA);
+	o->reader.seen = s->last_seq;
+	cursor_advance(cursor, s->last_seq + 1, 0);
+	if (o->takes_out)
+		cursor_detach(&o->takes_out->reader.cursor);
+	assert_int_equal(cursor_next(cursor, &s, &at), CURSOR_END);
+	o->reader.state = CURSOR_END;
+}
+
+enum { WRITERS = 2 * FEED_TOGETHER + 10 };
+
+/* Readers of the session's one event. */
+static void open_writers(struct writer *all)
+{
+	world_session("s");
+	for (size_t i = 0; i < WRITERS; i++) {
+		int ends[2];
+
+		assert_int_equal(
+		    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends), 0);
+		all[i].ours = ends[0];
+		all[i].theirs = ends[1];
+		all[i].reader.cursor.offer = offer;
+		all[i].reader.cursor.on_taken = on_taken;
+		attach(&all[i].reader, 1);
+	}
+}
+
+static void close_writers(struct writer *all)
+{
+	for (size_t i = 0; i < WRITERS; i++) {
+		cursor_detach(&all[i].reader.cursor);
+		close(all[i].ours);
+		close(all[i].theirs);
+	}
+}
+
+/* Bytes that lie in the socket. */
+static size_t sent(struct writer *o)
+{
+	char space[4096];
+	ssize_t n = read(o->theirs, space, sizeof space);
+
+	return n < 0 ? 0 : (size_t)n;
+}
+
+static void many_small_writes_are_done_together(void **state)
+{
+	static struct writer all[WRITERS];
+	size_t len;
+
+	memset(all, 0, sizeof all);
+	open_writers(all);
+	/* One in the middle is called as ever, in its turn. */
+	all[20].refuses = true;
+	run_until(all[WRITERS - 1].reader.seen == 1);
+	len = log_tail(w->session->log, 1)->len;
+	for (size_t i = 0; i < WRITERS; i++) {
+		assert_int_equal(all[i].reader.seen, 1);
+		/* A round that lasts goes on without, so the later ones may be called. */
+		assert_int_equal(all[i].taken + all[i].reader.calls, 1);
+		assert_int_equal(sent(&all[i]), all[i].taken ? len : 0);
+		assert_true(i >= FEED_TOGETHER || all[i].taken == (i != 20));
+	}
+	append("more");
+	run_until(all[WRITERS - 1].reader.seen == 2);
+	for (size_t i = 0; i < WRITERS; i++)
+		assert_int_equal(all[i].reader.seen, 2);
+	close_writers(all);
+}
+
+/* One byte, whenever it is asked. */
+static bool offer_a_byte(struct cursor *cursor, struct fanout_write *ret)
+{
+	struct writer *o = list_entry(cursor, struct writer, reader.cursor);
+
+	*ret = (struct fanout_write){.fd = o->ours, .p = "x", .n = 1};
+	return true;
+}
+
+static void on_byte_taken(struct cursor *cursor, const struct fanout_write *write)
+{
+	list_entry(cursor, struct writer, reader.cursor)->taken++;
+}
+
+/* A round in which everybody is called, or writes. */
+static void write_all(struct writer *all)
+{
+	struct writer *last = &all[WRITERS - 1];
+	unsigned before = last->taken + last->reader.calls;
+
+	for (size_t i = 0; i < WRITERS; i++)
+		cursor_wake(&all[i].reader.cursor);
+	run_until(last->taken + last->reader.calls > before);
+}
+
+enum { THREADS = 64 };
+
+/* The threads of this process. */
+static size_t list_threads(long *tids)
+{
+	DIR *dir = opendir("/proc/self/task");
+	struct dirent *entry;
+	size_t n = 0;
+
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.' && n < THREADS)
+			tids[n++] = strtol(entry->d_name, NULL, 10);
+	closedir(dir);
+	return n;
+}
+
+/* The thread that is not among those of before; 0: there is none. */
+static long new_thread(const long *before, size_t count)
+{
+	long now[THREADS];
+	size_t n = list_threads(now);
+
+	for (size_t i = 0; i < n; i++) {
+		size_t at = 0;
+
+		while (at < count && before[at] != now[i])
+			at++;
+		if (at == count)
+			return now[i];
+	}
+	return 0;
+}
+
+/* How often a thread went to sleep. */
+static unsigned long sleeps_of(long tid)
+{
+	unsigned long sleeps = 0;
+	char line[128];
+	FILE *f;
+
+	snprintf(line, sizeof line, "/proc/self/task/%ld/status", tid);
+	f = fopen(line, "re");
+	assert_non_null(f);
+	while (fgets(line, sizeof line, f))
+		sscanf(line, "voluntary_ctxt_switches: %lu", &sleeps);
+	fclose(f);
+	return sleeps;
+}
+
+static void rounds_without_rest_have_no_second_thread(void **state)
+{
+	enum { ROUNDS = 100 };
+	static struct writer all[WRITERS];
+	uint64_t took = 0;
+	unsigned long sleeps;
+	long before[THREADS], helper;
+	size_t count;
+
+	memset(all, 0, sizeof all);
+	open_writers(all);
+	count = list_threads(before);
+	run_until(all[WRITERS - 1].reader.seen == 1);
+	helper = new_thread(before, count);
+	for (size_t i = 0; i < WRITERS; i++) {
+		all[i].reader.cursor.offer = offer_a_byte;
+		all[i].reader.cursor.on_taken = on_byte_taken;
+	}
+	/* None where there is one processor. */
+	if (!helper) {
+		close_writers(all);
+		skip();
+	}
+	sleeps = sleeps_of(helper);
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t begun = uv_hrtime();
+
+		write_all(all);
+		took = uv_hrtime() - begun;
+	}
+	/* It was awake when we looked, or something else held us up between two rounds. */
+	assert_in_range(sleeps_of(helper) - sleeps, 0, ROUNDS / 4);
+	sleeps = sleeps_of(helper);
+	for (int i = 0; i < ROUNDS; i++) {
+		uint64_t begun = uv_hrtime(), until = begun + 4 * FEED_REST * took + 1000000;
+
+		while (uv_hrtime() < until)
+			continue;
+		begun = uv_hrtime();
+		write_all(all);
+		took = uv_hrtime() - begun;
+	}
+	assert_in_range(sleeps_of(helper) - sleeps, ROUNDS / 4, SIZE_MAX);
+	close_writers(all);
+}
+
+static void who_leaves_before_it_is_told_is_not_told(void **state)
+{
+	static struct writer all[WRITERS];
+
+	memset(all, 0, sizeof all);
+	open_writers(all);
+	all[3].takes_out = &all[4];
+	run_until(all[WRITERS - 1].reader.seen == 1);
+	assert_int_equal(all[3].taken, 1);
+	/* Its write was under way, and done. */
+	assert_int_equal(all[4].taken, 0);
+	assert_true(sent(&all[4]) > 0);
+	close_writers(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -450,6 +692,9 @@ int main(void)
 	    with_world(who_reads_a_session_that_is_deleted_is_told),
 	    with_world(a_damaged_log_is_told_apart_from_its_end),
 	    with_world(a_follower_hears_of_each_session_from_where_it_moved),
+	    with_world(many_small_writes_are_done_together),
+	    with_world(rounds_without_rest_have_no_second_thread),
+	    with_world(who_leaves_before_it_is_told_is_not_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
