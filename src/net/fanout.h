@@ -29,6 +29,7 @@ struct fanout_write {
 	ssize_t taken; /* the result: as stream_send_fd returns it */
 };
 
+/* The caller's until fanout_free; without a thread so far. */
 struct fanout *fanout_new(void);
 
 /* Ends the thread. NULL is allowed. */

@@ -660,6 +660,42 @@ static void rounds_without_rest_have_no_second_thread(void **state)
 	close_writers(all);
 }
 
+/* Keeps the round from ending. */
+static void wake_again(struct reader *r)
+{
+	cursor_wake(&r->cursor);
+}
+
+static void a_round_that_lasts_goes_on_without_a_second_thread(void **state)
+{
+	static struct writer all[WRITERS];
+	struct writer *last = &all[WRITERS - 1];
+	uint64_t took, until;
+	unsigned taken;
+
+	memset(all, 0, sizeof all);
+	took = uv_hrtime();
+	open_writers(all);
+	run_until(last->reader.seen == 1);
+	took = uv_hrtime() - took;
+	for (size_t i = 1; i < WRITERS; i++) {
+		all[i].reader.cursor.offer = offer_a_byte;
+		all[i].reader.cursor.on_taken = on_byte_taken;
+	}
+	/* This one begins after a rest, with help. */
+	for (until = uv_hrtime() + 4 * FEED_REST * took; uv_hrtime() < until;)
+		continue;
+	all[0].refuses = true;
+	all[0].reader.also = wake_again;
+	cursor_wake(&all[0].reader.cursor);
+	for (until = uv_hrtime() + 2 * FEED_ROUND_US * 1000ull; uv_hrtime() < until;)
+		uv_run(&w->loop, UV_RUN_NOWAIT);
+	taken = last->taken;
+	write_all(all);
+	assert_int_equal(last->taken, taken);
+	close_writers(all);
+}
+
 static void who_leaves_before_it_is_told_is_not_told(void **state)
 {
 	static struct writer all[WRITERS];
@@ -694,6 +730,7 @@ int main(void)
 	    with_world(a_follower_hears_of_each_session_from_where_it_moved),
 	    with_world(many_small_writes_are_done_together),
 	    with_world(rounds_without_rest_have_no_second_thread),
+	    with_world(a_round_that_lasts_goes_on_without_a_second_thread),
 	    with_world(who_leaves_before_it_is_told_is_not_told),
 	};
 
