@@ -32,13 +32,80 @@ struct http_parser {
 	uint32_t target_len;
 	bool requests, head_done, in_value, started, too_large, stopped, switched, complete;
 	const char *reason; /* static */
+	const char *over;   /* static: the limit a request's head has passed, or NULL */
 };
+
+static bool has_name(const struct http_parser *p, const struct header *h, struct str name)
+{
+	return h->name_len == name.n && strncasecmp(p->head.p + h->name, name.p, name.n) == 0;
+}
 
 static int refuse(struct http_parser *p, const char *reason)
 {
 	p->reason = reason;
 	p->too_large = true;
 	return -1;
+}
+
+/*
+ * A limit was passed. Of a request the rest of the head is read for the sake of its
+ * Authorization alone, so that the answer does not depend on the order of the headers.
+ */
+static int pass_limit(struct http_parser *p, const char *reason)
+{
+	if (!p->requests)
+		return refuse(p, reason);
+	if (!p->over)
+		p->over = reason;
+	return 0;
+}
+
+/* Of a head that is too large: forget the last header, unless it says whose request this is. */
+static void forget_header(struct http_parser *p)
+{
+	struct header *last;
+
+	if (!p->over || !p->header_count)
+		return;
+	last = &p->headers[p->header_count - 1];
+	if (has_name(p, last, str_of("Authorization")))
+		return;
+	p->head.len = last->name;
+	p->header_count--;
+}
+
+/* n more bytes of the last header, of which *counted are kept so far. */
+static int add_bytes(struct http_parser *p, const char *at, size_t n, uint32_t *counted)
+{
+	const struct header *last = &p->headers[p->header_count - 1];
+
+	if (!p->over && p->head.len + n > HTTP_MAX_HEAD &&
+	    pass_limit(p, "the headers are too large") != 0)
+		return -1;
+	if (p->over && p->head.len - last->name + n > HTTP_MAX_LATE_HEADER)
+		return 0;
+	buf_add(&p->head, at, n);
+	*counted += (uint32_t)n;
+	return 0;
+}
+
+/* A new header begins. */
+static int add_header(struct http_parser *p)
+{
+	static const char too_many[] = "there are too many headers";
+
+	if (p->header_count >= HTTP_MAX_HEADERS && pass_limit(p, too_many) != 0)
+		return -1;
+	forget_header(p);
+	if (p->header_count > HTTP_MAX_HEADERS)
+		return refuse(p, too_many);
+	if (p->header_count == p->header_room) {
+		p->header_room = p->header_room ? 2 * p->header_room : HTTP_SOME_HEADERS;
+		p->headers = mem_realloc(p->headers, p->header_room * sizeof *p->headers);
+	}
+	p->headers[p->header_count++] = (struct header){.name = (uint32_t)p->head.len};
+	p->in_value = false;
+	return 0;
 }
 
 static int on_begin(llhttp_t *ll)
@@ -54,7 +121,7 @@ static int on_url(llhttp_t *ll, const char *at, size_t n)
 	struct http_parser *p = ll->data;
 
 	if (p->target_len + n > HTTP_MAX_TARGET)
-		return refuse(p, "the request target is too long");
+		return pass_limit(p, "the request target is too long");
 	buf_add(&p->head, at, n);
 	p->target_len += (uint32_t)n;
 	return 0;
@@ -71,27 +138,13 @@ static int reject(struct http_parser *p, const char *reason)
 static int on_field(llhttp_t *ll, const char *at, size_t n)
 {
 	struct http_parser *p = ll->data;
-	struct header *h;
 
 	/* A trailer is none of the head's (RFC 9110 6.5.1). */
 	if (p->head_done)
 		return 0;
-	if (p->head.len + n > HTTP_MAX_HEAD)
-		return refuse(p, "the headers are too large");
-	if (!p->header_count || p->in_value) {
-		if (p->header_count == HTTP_MAX_HEADERS)
-			return refuse(p, "there are too many headers");
-		if (p->header_count == p->header_room) {
-			p->header_room = p->header_room ? 2 * p->header_room : HTTP_SOME_HEADERS;
-			p->headers = mem_realloc(p->headers, p->header_room * sizeof *p->headers);
-		}
-		p->headers[p->header_count++] = (struct header){.name = (uint32_t)p->head.len};
-		p->in_value = false;
-	}
-	h = &p->headers[p->header_count - 1];
-	buf_add(&p->head, at, n);
-	h->name_len += (uint32_t)n;
-	return 0;
+	if ((!p->header_count || p->in_value) && add_header(p) != 0)
+		return -1;
+	return add_bytes(p, at, n, &p->headers[p->header_count - 1].name_len);
 }
 
 static int on_value(llhttp_t *ll, const char *at, size_t n)
@@ -106,16 +159,12 @@ static int on_value(llhttp_t *ll, const char *at, size_t n)
 	for (size_t i = 0; !p->requests && i < n; i++)
 		if (!http_scan_is_text((unsigned char)at[i]))
 			return reject(p, "a header's value has a control character");
-	if (p->head.len + n > HTTP_MAX_HEAD)
-		return refuse(p, "the headers are too large");
 	h = &p->headers[p->header_count - 1];
 	if (!p->in_value) {
 		h->value = (uint32_t)p->head.len;
 		p->in_value = true;
 	}
-	buf_add(&p->head, at, n);
-	h->value_len += (uint32_t)n;
-	return 0;
+	return add_bytes(p, at, n, &h->value_len);
 }
 
 /* A header with an empty value gets no on_value: mark it closed all the same. */
@@ -156,11 +205,6 @@ static bool is_digits(struct str s)
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
 	return s.n > 0;
-}
-
-static bool has_name(const struct http_parser *p, const struct header *h, struct str name)
-{
-	return h->name_len == name.n && strncasecmp(p->head.p + h->name, name.p, name.n) == 0;
 }
 
 /* Is one of those headers there twice that mean something else then? */
@@ -213,10 +257,9 @@ static int on_headers(llhttp_t *ll)
 {
 	struct http_parser *p = ll->data;
 	struct str target = {p->head.p, p->target_len};
-	const char *why = p->requests ? two_readings(p, &target) : NULL;
+	const char *why = NULL;
 	bool chunked = (ll->flags & F_CHUNKED) != 0;
 	struct http_head head = {
-	    .target = target,
 	    .status = ll->status_code,
 	    .minor = ll->http_minor,
 	    .keep_alive = llhttp_should_keep_alive(ll) != 0,
@@ -226,8 +269,16 @@ static int on_headers(llhttp_t *ll)
 	    .length = ll->content_length,
 	};
 
+	/* Blanks around values count as well, though they are not kept. */
+	if (!p->over && p->scan.bytes > HTTP_MAX_TARGET + HTTP_MAX_HEAD)
+		p->over = "the headers are too large";
+	if (p->over)
+		return refuse(p, p->over);
+	if (p->requests)
+		why = two_readings(p, &target);
 	if (why)
 		return reject(p, why);
+	head.target = target;
 	p->head_done = true;
 	http_scan_body(&p->scan, chunked);
 	if (p->requests)
@@ -324,7 +375,7 @@ void http_parser_reset(struct http_parser *p)
 	p->scan = (struct http_scan){0};
 	p->head_done = p->in_value = p->started = p->too_large = p->stopped = p->switched =
 	    p->complete = false;
-	p->reason = NULL;
+	p->reason = p->over = NULL;
 	/* llhttp_reset keeps the type, settings and data. */
 	llhttp_reset(&p->ll);
 }

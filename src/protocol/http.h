@@ -22,6 +22,8 @@ enum {
 	HTTP_MAX_TARGET = 8 * 1024,
 	HTTP_MAX_HEAD = 32 * 1024,
 	HTTP_MAX_HEADERS = 100,
+	HTTP_MAX_READ_HEAD = 256 * 1024, /* of one that is too large, for its Authorization */
+	HTTP_MAX_LATE_HEADER = 1024,	 /* an Authorization behind those limits */
 	HTTP_MAX_CHUNK_DIGITS = 8,	 /* of a chunk's size: 4 GiB, far above any body */
 	HTTP_MAX_EXTENSIONS = 16 * 1024, /* bytes of chunk extensions in one message */
 };

@@ -179,7 +179,9 @@ static size_t scan_run(struct http_scan *s, const char *p, size_t n)
 /* The lines of a head or of a trailer: how many of n bytes are theirs and fine. */
 static size_t scan_lines(struct http_scan *s, const char *p, size_t n)
 {
-	size_t room = HTTP_MAX_TARGET + HTTP_MAX_HEAD - s->bytes, i = 0;
+	/* A head that is too large is read on for a while, see http.h; a trailer is not. */
+	size_t max = s->trailer ? HTTP_MAX_TARGET + HTTP_MAX_HEAD : HTTP_MAX_READ_HEAD;
+	size_t room = max - s->bytes, i = 0;
 	bool short_of_room = n > room;
 
 	if (short_of_room)

@@ -230,6 +230,25 @@ def test_huge_headers_and_urls_are_refused():
     still_serves(daemon)
 
 
+def test_a_head_that_is_too_large_is_431_wherever_the_token_stands_in_it():
+    daemon = new_daemon()
+    ours, host = ("Authorization", f"Bearer {daemon.token}"), ("Host", "127.0.0.1")
+    big, many = [("X-Big", "x" * 33000)], [(f"X-{i}", "y") for i in range(101)]
+    blanks = [("X-Blank", " " * 60000 + "y")]
+    cases = {"a large value": ("", big), "a very large value": ("", [("X-Big", "x" * 200000)]), "many values": ("", [("X", "y" * 400)] * 90),
+             "too many headers": ("", many), "a long name": ("", [("X" * 33000, "y")]), "a long target": ("?q=" + "x" * 9000, []),
+             "blanks": ("", blanks)}
+    for name, (query, headers) in cases.items():
+        for where, order in (("before", [host, ours, *headers]), ("behind", [host, *headers, ours]), ("between", [*headers, ours, host, *headers])):
+            data = request_bytes("GET", "/v3/sessions" + query, headers=order)
+            check_equal(f"{name}, the token {where}", raw(daemon.port, data).status, 431)
+        stranger = request_bytes("GET", "/v3/sessions" + query, headers=[host, *headers])
+        check_equal(f"{name}, no token", raw(daemon.port, stranger).status, 401)
+        wrong = request_bytes("GET", "/v3/sessions" + query, headers=[host, *headers, ("Authorization", "Bearer opta_dk_no")])
+        check_equal(f"{name}, a wrong token", raw(daemon.port, wrong).status, 401)
+    still_serves(daemon)
+
+
 def test_malformed_requests_are_refused_and_harm_nobody():
     daemon = new_daemon()
     ours = f"Host: 127.0.0.1\r\nAuthorization: Bearer {daemon.token}\r\n".encode()

@@ -126,21 +126,53 @@ static void heads_and_targets_have_limits(void **state)
 	buf_adds(&b, "GET /");
 	for (int i = 0; i < HTTP_MAX_TARGET; i++)
 		buf_addc(&b, 'a');
+	buf_adds(&b, " HTTP/1.1\r\n\r\n");
 	assert_int_equal(feed(b.p, b.len, &large), HTTP_BAD);
 	assert_true(large);
 	buf_clear(&b);
 	buf_adds(&b, "GET / HTTP/1.1\r\n");
 	for (int i = 0; i <= HTTP_MAX_HEADERS; i++)
 		buf_addf(&b, "h%d: x\r\n", i);
+	buf_adds(&b, "\r\n");
 	assert_int_equal(feed(b.p, b.len, &large), HTTP_BAD);
 	assert_true(large);
 	buf_clear(&b);
 	buf_adds(&b, "GET / HTTP/1.1\r\nh: ");
 	for (int i = 0; i < HTTP_MAX_HEAD; i++)
 		buf_addc(&b, 'a');
+	buf_adds(&b, "\r\n\r\n");
 	assert_int_equal(feed(b.p, b.len, &large), HTTP_BAD);
 	assert_true(large);
 	buf_finish(&b);
+}
+
+static void a_head_without_an_end_is_given_up_and_little_of_it_is_kept(void **state)
+{
+	static const char *const begins[] = {"GET / HTTP/1.1\r\nAuthorization: Bearer x\r\nh: ",
+	    "GET / HTTP/1.1\r\nAuthorization: Bearer x\r\n", "GET /"};
+	static const char *const more[] = {"aaaaaaaa", "Authorization: Bearer y\r\n", "aaaaaaaa"};
+
+	for (size_t i = 0; i < sizeof begins / sizeof begins[0]; i++) {
+		struct seen s = {0};
+		enum http_result result = HTTP_MORE;
+		size_t used, sent = 0;
+		bool large;
+
+		s.p = http_parser_new(true, &callbacks, &s);
+		assert_int_equal(
+		    http_parser_feed(s.p, begins[i], strlen(begins[i]), &used), HTTP_MORE);
+		while (result == HTTP_MORE && sent < 2 * HTTP_MAX_READ_HEAD) {
+			result = http_parser_feed(s.p, more[i], strlen(more[i]), &used);
+			sent += used;
+		}
+		assert_int_equal(result, HTTP_BAD);
+		http_parser_error(s.p, &large);
+		assert_true(large);
+		assert_in_range(sent, 0, HTTP_MAX_READ_HEAD);
+		assert_in_range(http_header(s.p, "Authorization", NULL).n, 0, 8);
+		buf_finish(&s.body);
+		http_parser_free(s.p);
+	}
 }
 
 static void a_switch_leaves_the_rest_and_an_unwanted_upgrade_is_ordinary(void **state)
@@ -187,6 +219,7 @@ int main(void)
 	    cmocka_unit_test(what_two_parsers_could_read_in_two_ways_is_refused),
 	    cmocka_unit_test(a_trailer_is_no_header_of_the_request),
 	    cmocka_unit_test(heads_and_targets_have_limits),
+	    cmocka_unit_test(a_head_without_an_end_is_given_up_and_little_of_it_is_kept),
 	    cmocka_unit_test(a_switch_leaves_the_rest_and_an_unwanted_upgrade_is_ordinary),
 	    cmocka_unit_test(queries_are_decoded_or_refused),
 	};
