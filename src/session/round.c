@@ -19,6 +19,7 @@
 #include "session/background.h"
 #include "session/core.h"
 #include "session/permission.h"
+#include "session/preview.h"
 #include "session/rules.h"
 #include "session/session.h"
 #include "store/log.h"
@@ -110,9 +111,7 @@ static void start_in_host(
 	struct session *s = c->round->opts.session;
 	const struct config *config = s->core->opts.config;
 	struct buf path = {0};
-	bool outside = rules_outside(c->tool, c->args, c->round->workspace, &path);
-	/* A preview only reads, to show what would be done there. */
-	bool may = outside && (c->outside || what == STEP_PREVIEW);
+	bool may = rules_outside(c->tool, c->args, c->round->workspace, &path) && c->outside;
 
 	c->pool = pool_start(s->core->pool,
 	    &(struct pool_call_opts){
@@ -124,7 +123,7 @@ static void start_in_host(
 		    .hidden = s->core->opts.home,
 		    .artifacts = s->core->opts.artifacts,
 		    .outside = may ? buf_cstr(&path) : NULL,
-		    .outside_write = may && c->outside && what == STEP_RUN &&
+		    .outside_write = may && what == STEP_RUN &&
 				     (c->tool->kind == TOOL_EDIT || c->tool->kind == TOOL_DELETE),
 		    .expect = c->shown[0] ? c->shown : NULL,
 		    .network =
@@ -239,7 +238,6 @@ static void ask(struct call *c, const char *preview)
 static void on_shown(void *data, const struct tool_answer *a)
 {
 	struct call *c = data;
-	struct buf preview = {0}, path = {0};
 
 	c->pool = NULL;
 	/* What cannot be done need not be asked: the model hears why. */
@@ -248,66 +246,24 @@ static void on_shown(void *data, const struct tool_answer *a)
 		return;
 	}
 	snprintf(c->shown, sizeof c->shown, "%s", a->state);
-	if (rules_outside(c->tool, c->args, c->round->workspace, &path))
-		buf_addf(&preview, "OUTSIDE THE WORKSPACE: %s\n", buf_cstr(&path));
-	buf_adds(&preview, a->text);
-	ask(c, buf_cstr(&preview));
-	buf_finish(&preview);
-	buf_finish(&path);
-}
-
-/* A preview from the arguments alone. */
-static void describe(struct call *c, struct buf *out)
-{
-	const char *workspace = c->round->workspace;
-	struct buf path = {0};
-	const json_t *option;
-	size_t i;
-
-	switch (c->tool->kind) {
-	case TOOL_QUESTION:
-		buf_adds(out, json_cstr(c->args, "question", ""));
-		json_array_foreach (json_object_get(c->args, "options"), i, option)
-			buf_addf(out, "\n  %zu. %s", i + 1, json_string_value(option));
-		break;
-	case TOOL_COMMAND:
-	case TOOL_BACKGROUND:
-		if (json_object_get(c->args, "command")) {
-			bool outside = rules_outside(c->tool, c->args, workspace, &path);
-
-			buf_addf(out, "$ %s\n(in %s", json_cstr(c->args, "command", ""),
-			    outside ? buf_cstr(&path) : workspace);
-			if (!outside && path.len && strcmp(buf_cstr(&path), ".") != 0)
-				buf_addf(out, "/%s", buf_cstr(&path));
-			buf_adds(
-			    out, c->tool->kind == TOOL_BACKGROUND ? ", in the background)" : ")");
-		} else {
-			buf_addf(out, "%s %s", c->name, json_cstr(c->args, "processId", ""));
-		}
-		break;
-	case TOOL_READ:
-	case TOOL_EDIT:
-	case TOOL_DELETE:
-		if (rules_outside(c->tool, c->args, workspace, &path))
-			buf_addf(out, "OUTSIDE THE WORKSPACE: %s %s", c->name, buf_cstr(&path));
-		else
-			buf_addf(out, "%s %s", c->name, c->args_text);
-		break;
-	}
-	buf_finish(&path);
+	ask(c, a->text);
 }
 
 static void show(struct call *c)
 {
-	struct buf preview = {0};
+	struct buf preview = {0}, path = {0};
+	bool outside = rules_outside(c->tool, c->args, c->round->workspace, &path);
 
-	if (c->tool->preview) {
+	buf_finish(&path);
+	/* Outside the workspace nothing is opened before the path was agreed to by name: what the
+	   preview of a file says, and that it fails, would tell the model of it. */
+	if (c->tool->preview && !outside) {
 		c->state = CALL_SHOWING;
 		c->shown[0] = '\0';
 		start_in_host(c, STEP_PREVIEW, on_shown);
 		return;
 	}
-	describe(c, &preview);
+	preview_put(&preview, c->tool, c->args, c->args_text, c->round->workspace);
 	ask(c, buf_cstr(&preview));
 	buf_finish(&preview);
 }

@@ -135,6 +135,24 @@ static int allow_around(int ruleset, const char *dir, uint64_t access, const cha
 	return rc;
 }
 
+/*
+ * A function of ours was told what it may read: the workspace, and a path outside when somebody
+ * agreed to it. The rest is for the programs it may run (ripgrep), and tells nobody anything.
+ */
+static int landlock_own_code(int ruleset, const struct sandbox_opts *o)
+{
+	static const char *const programs[] = {"/usr", "/bin", "/lib", "/lib64", "/etc/ld.so.cache",
+	    "/etc/ld.so.conf", "/etc/ld.so.conf.d", NULL};
+	const char *const ours[] = {o->mounts ? NULL : o->hidden, NULL};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && programs[i]; i++)
+		rc = allow_below(ruleset, programs[i], FS_READ, ours, true);
+	if (rc == 0 && o->outside)
+		rc = allow_below(ruleset, o->outside, FS_READ, ours, false);
+	return rc;
+}
+
 static int landlock_files(int ruleset, const struct sandbox_opts *o)
 {
 	static const char *const devices[] = {"/dev/null", "/dev/zero", "/dev/full", "/dev/random",
@@ -146,7 +164,8 @@ static int landlock_files(int ruleset, const struct sandbox_opts *o)
 			  *const most[] = {o->hidden ? o->hidden : "/dev", "/dev", NULL};
 	uint64_t all = all_fs(o->support->landlock),
 		 use = FS_READ | FS_WRITE_FILE | (all & (FS_IOCTL_DEV | FS_TRUNCATE));
-	int rc = allow_below(ruleset, "/", FS_READ, o->mounts ? none : most, true);
+	int rc = o->own_code ? landlock_own_code(ruleset, o)
+			     : allow_below(ruleset, "/", FS_READ, o->mounts ? none : most, true);
 
 	for (size_t i = 0; rc == 0 && devices[i]; i++)
 		rc = allow(ruleset, devices[i], use, true);

@@ -31,10 +31,11 @@ struct sandbox_opts {
 	const char *temp;   /* and the call's own temporary directory, or NULL: /tmp is private */
 	const char *hidden; /* must not be seen: opta's own directory */
 	bool mounts;	    /* the mount namespace hides and protects already */
-	bool own_code;	    /* a function of ours that opens with openat2(2), not a program */
-	bool outside;	    /* and that may open a path outside the workspace */
-	bool network;	    /* may use TCP and UDP */
-	int net_rules;	    /* a ruleset of sandbox_net_rules to apply, -1: none */
+	bool own_code;	    /* a function of ours that opens with openat2(2): it reads the workspace
+				   alone, a program reads everything */
+	const char *outside; /* the one path outside the workspace it may read, or NULL */
+	bool network;	     /* may use TCP and UDP */
+	int net_rules;	     /* a ruleset of sandbox_net_rules to apply, -1: none */
 };
 
 void sandbox_probe(struct sandbox_support *ret);

@@ -178,7 +178,7 @@ static void confine(struct supervisor *s, bool own_code)
 			      .hidden = r->hidden,
 			      .mounts = s->init,
 			      .own_code = own_code,
-			      .outside = r->outside != NULL,
+			      .outside = r->outside,
 			      .network = r->network && !own_code,
 			      .net_rules = s->net_rules},
 		&err) != 0)

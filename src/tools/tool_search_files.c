@@ -188,8 +188,10 @@ static int run_ripgrep(const char *rg, struct tool_call *call, const char *path,
 	const char *argv[32] = {rg, "--no-config", "--line-number", "--no-heading",
 	    "--with-filename", "--color=never", "--sort=path", "--hidden", "--glob=!.git",
 	    "--no-require-git", "--max-columns=400", "--max-columns-preview", "--max-filesize=4M",
-	    "--no-messages", "--engine=auto"};
-	int n = 15, pipes[2], status;
+	    "--no-messages", "--engine=auto",
+	    /* Ignore files above the workspace are not ours to read. */
+	    "--no-ignore-parent", "--no-ignore-global"};
+	int n = 17, pipes[2], status;
 	ssize_t got;
 	pid_t pid;
 
