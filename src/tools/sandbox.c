@@ -244,10 +244,30 @@ static const char *const absent[] = {
 static const char *const tracing[] = {
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", NULL};
 
+/* An attribute's name lies in memory, and one of them is a file's capabilities. Programs know
+   filesystems that have none. */
+static const char *const attributes[] = {"setxattr", "lsetxattr", "fsetxattr", "setxattrat", NULL};
+
+/* The number of a call, also of one that is younger than the library. */
+static int call_number(const char *name)
+{
+	static const struct {
+		const char *name;
+		int nr;
+	} young[] = {{"fchmodat2", 452}, {"setxattrat", 463}};
+	int nr = seccomp_syscall_resolve_name(name);
+
+	/* From 424 on a call has one number on all machines. */
+	for (size_t i = 0; nr == __NR_SCMP_ERROR && i < sizeof young / sizeof young[0]; i++)
+		if (strcmp(name, young[i].name) == 0)
+			return young[i].nr;
+	return nr;
+}
+
 static int deny_all(scmp_filter_ctx ctx, const char *const *names, int error)
 {
 	for (size_t i = 0; names[i]; i++) {
-		int nr = seccomp_syscall_resolve_name(names[i]), rc;
+		int nr = call_number(names[i]), rc;
 
 		if (nr == __NR_SCMP_ERROR)
 			continue;
@@ -317,6 +337,60 @@ static int deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 	return rc;
 }
 
+/*
+ * A program whose file is setuid runs with the power of the file's owner, whoever starts it: what
+ * root's tool made so would be a way to root for everybody. So no call may set that bit, or setgid.
+ */
+static int deny_powerful_modes(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	enum { ALWAYS = -1 };
+	static const struct {
+		const char *name;
+		unsigned mode;
+		int flags;    /* the argument that says whether the mode is looked at */
+		uint64_t bit; /* in it */
+	} calls[] = {
+	    {"chmod", 1, ALWAYS, 0},
+	    {"fchmod", 1, ALWAYS, 0},
+	    {"fchmodat", 2, ALWAYS, 0},
+	    {"fchmodat2", 2, ALWAYS, 0},
+	    {"creat", 1, ALWAYS, 0},
+	    {"mknod", 1, ALWAYS, 0},
+	    {"mknodat", 2, ALWAYS, 0},
+	    {"mkdir", 1, ALWAYS, 0},
+	    {"mkdirat", 2, ALWAYS, 0},
+	    {"mq_open", 2, 1, O_CREAT},
+	    {"open", 2, 1, O_CREAT},
+	    {"open", 2, 1, O_TMPFILE & ~O_DIRECTORY},
+	    {"openat", 3, 2, O_CREAT},
+	    {"openat", 3, 2, O_TMPFILE & ~O_DIRECTORY},
+	};
+	static const uint64_t bits[] = {S_ISUID, S_ISGID};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < 2 * sizeof calls / sizeof calls[0]; i++) {
+		const size_t k = i / 2;
+		uint64_t bit = bits[i % 2];
+		int nr = call_number(calls[k].name);
+		struct scmp_arg_cmp mode = SCMP_CMP(calls[k].mode, SCMP_CMP_MASKED_EQ, bit, bit);
+
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		if (calls[k].flags == ALWAYS)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 1, mode);
+		else
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 2,
+			    SCMP_CMP((unsigned)calls[k].flags, SCMP_CMP_MASKED_EQ, calls[k].bit,
+				calls[k].bit),
+			    mode);
+	}
+	/* Its mode lies in memory, where the filter cannot look. Our own code only looks with it.
+	 */
+	if (rc == 0 && !o->own_code)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	return rc;
+}
+
 /* Landlock before ABI 3 does not see a file cut short. */
 static int deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
@@ -336,9 +410,6 @@ static int deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
 			    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, modes[i]));
 	}
-	/* Its flags lie in memory, where the filter cannot look. */
-	if (rc == 0)
-		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
 	return rc;
 }
 
@@ -365,6 +436,10 @@ static int enter_seccomp(const struct sandbox_opts *o, struct err *reterr)
 		rc = deny_namespaces(ctx);
 	if (rc == 0)
 		rc = deny_sockets(ctx, o);
+	if (rc == 0)
+		rc = deny_powerful_modes(ctx, o);
+	if (rc == 0)
+		rc = deny_all(ctx, attributes, EOPNOTSUPP);
 	if (rc == 0)
 		rc = deny_truncate(ctx, o);
 	/* Typing into the terminal of whoever started the daemon. */

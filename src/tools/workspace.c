@@ -241,7 +241,8 @@ int workspace_read(struct tool_call *call, const char *path, struct buf *out, mo
 			say(call, path, errno);
 			rc = -1;
 		}
-		*ret_mode = st.st_mode & 07777;
+		/* Other content does not get the power its file had. */
+		*ret_mode = st.st_mode & 01777;
 	}
 	close(fd);
 	return rc;

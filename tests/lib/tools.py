@@ -84,6 +84,12 @@ class Bench:
         return self.tool("run_command", sid=sid, seconds=seconds, overrides={"dangerous": True}, command=command, **args)
 
 
+def python(bench, code, **more):
+    """Runs Python within the sandbox; its output."""
+    bench.write("probe.py", "import ctypes, errno, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n" + code)
+    return bench.run("/usr/bin/python3 probe.py", **more)["result"]
+
+
 def check_pairs(events):
     """Every tool.start has one tool.end after it, every permission.request one permission.resolved."""
     for first, last, key in (("tool.start", "tool.end", "callId"), ("permission.request", "permission.resolved", "requestId")):

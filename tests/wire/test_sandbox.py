@@ -8,21 +8,12 @@ import tempfile
 import threading
 
 from opta_test import Skip, check, check_equal
-from tools import Bench, holds
-
-PYTHON = "/usr/bin/python3"
-
+from tools import Bench, holds, python
 
 def landlock():
     """The ABI version of this kernel's Landlock, 0: none."""
     got = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
     return max(got, 0)
-
-
-def python(bench, code, **more):
-    """Runs Python within the sandbox; its output."""
-    bench.write("probe.py", "import ctypes, errno, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n" + code)
-    return bench.run(f"{PYTHON} probe.py", **more)["result"]
 
 
 @contextlib.contextmanager
