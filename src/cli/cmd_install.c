@@ -10,6 +10,7 @@
 #include "base/os.h"
 #include "base/paths.h"
 #include "cli/cmd.h"
+#include "cli/term.h"
 
 /* Where the unit lies and how its manager is told. */
 struct service {
@@ -61,10 +62,29 @@ static void put_quoted(struct buf *out, const char *text)
 	buf_addc(out, '"');
 }
 
-static void put_unit(struct buf *out, const char *program)
+/* A service's own PATH is bare; tools want the one of now, and the home of now is meant. */
+static void put_unit_environment(struct buf *out)
 {
 	const char *home = getenv("OPTA_HOME"), *path = getenv("PATH");
 	struct buf line = {0};
+
+	buf_addf(&line, "PATH=%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
+	buf_adds(out, "Environment=");
+	put_quoted(out, buf_cstr(&line));
+	buf_addc(out, '\n');
+	if (home && home[0]) {
+		buf_clear(&line);
+		buf_addf(&line, "OPTA_HOME=%s", home);
+		buf_adds(out, "Environment=");
+		put_quoted(out, buf_cstr(&line));
+		buf_addc(out, '\n');
+	}
+	buf_finish(&line);
+}
+
+/* own: for the person who asks, with their environment; else for every user of the machine. */
+static void put_unit(struct buf *out, const char *program, bool own)
+{
 
 	buf_adds(out,
 	    "[Unit]\nDescription=opta: AI agent sessions\nDocumentation=man:opta-daemon(8)\n"
@@ -72,18 +92,9 @@ static void put_unit(struct buf *out, const char *program)
 	put_quoted(out, program);
 	buf_adds(out, " daemon run\nExecReload=/bin/kill -HUP "
 		      "$MAINPID\nRestart=on-failure\nRestartSec=5\nTimeoutStopSec=30\n");
-	/* A service's own PATH is bare; tools want the one of now. */
-	buf_addf(&line, "PATH=%s", path ? path : "/usr/local/bin:/usr/bin:/bin");
-	buf_adds(out, "Environment=");
-	put_quoted(out, buf_cstr(&line));
-	if (home && home[0]) {
-		buf_clear(&line);
-		buf_addf(&line, "OPTA_HOME=%s", home);
-		buf_adds(out, "\nEnvironment=");
-		put_quoted(out, buf_cstr(&line));
-	}
-	buf_adds(out, "\n\n[Install]\nWantedBy=default.target\n");
-	buf_finish(&line);
+	if (own)
+		put_unit_environment(out);
+	buf_adds(out, "\n[Install]\nWantedBy=default.target\n");
 }
 
 static void put_xml(struct buf *out, const char *text)
@@ -124,14 +135,48 @@ static void put_plist(struct buf *out, const char *program)
 	buf_adds(out, "  </dict>\n</dict>\n</plist>\n");
 }
 
+/* Does systemd run this machine? sd_booted(3) looks at the same place. */
+static bool systemd_runs(void)
+{
+	return access("/run/systemd/system", F_OK) == 0;
+}
+
+static void say_how_to_enable(struct service *s)
+{
+	printf("written: %s\n", buf_cstr(&s->path));
+	if (s->launchd) {
+		printf("enable it with:\n  launchctl load -w %s\n", buf_cstr(&s->path));
+	} else {
+		if (!systemd_runs())
+			term_note("systemd does not run this machine (there is no "
+				  "/run/systemd/system), so nothing starts the service here. "
+				  "`opta daemon start` starts the daemon; commands that need it "
+				  "do that by themselves.");
+		printf("%s\n  systemctl --user daemon-reload\n"
+		       "  systemctl --user enable --now opta\n"
+		       "and, to have it run when you are not logged in:\n"
+		       "  loginctl enable-linger\n",
+		    systemd_runs() ? "enable it with:" : "where systemd runs, enable it with:");
+	}
+	printf("a daemon that runs already is stopped first with: opta daemon stop\n");
+}
+
 int cmd_daemon_install(const struct cmd_line *line)
 {
+	const char *print = cmd_value(line, "--print");
 	struct service s = {0};
 	struct buf text = {0};
 	char program[4096];
 	struct err err;
-	int rc = find_service(&s);
+	int rc;
 
+	if (print) {
+		put_unit(&text, print, false);
+		fwrite(text.p, 1, text.len, stdout);
+		buf_finish(&text);
+		return EXIT_DONE;
+	}
+	rc = find_service(&s);
 	if (rc == EXIT_DONE && os_self_path(program, sizeof program) != 0)
 		rc = cmd_error("cannot find this program's own path");
 	if (rc != EXIT_DONE)
@@ -139,20 +184,13 @@ int cmd_daemon_install(const struct cmd_line *line)
 	if (s.launchd)
 		put_plist(&text, program);
 	else
-		put_unit(&text, program);
+		put_unit(&text, program, true);
 	if (file_make_dir(buf_cstr(&s.dir), &err) != 0 ||
 	    file_replace(buf_cstr(&s.dir), s.name, text.p, text.len, 0644, &err) != 0) {
 		rc = cmd_error("%s", err.text);
 		goto out;
 	}
-	printf("written: %s\nenable it with:\n", buf_cstr(&s.path));
-	if (s.launchd)
-		printf("  launchctl load -w %s\n", buf_cstr(&s.path));
-	else
-		printf(
-		    "  systemctl --user daemon-reload\n  systemctl --user enable --now opta\n"
-		    "and, to have it run when you are not logged in:\n  loginctl enable-linger\n");
-	printf("a daemon that runs already is stopped first with: opta daemon stop\n");
+	say_how_to_enable(&s);
 out:
 	buf_finish(&text);
 	finish(&s);

@@ -223,6 +223,19 @@ static void put_config(struct buf *out)
 	buf_adds(out, ".El\n.Sh SEE ALSO\n.Xr opta 1 ,\n.Xr opta-daemon 8\n");
 }
 
+/* A page is read in every locale, the C locale too: it is printed in ASCII. */
+static void print_page(struct buf *out)
+{
+	static const char dots[] = "\xE2\x80\xA6"; /* an ellipsis */
+	const char *p = buf_cstr(out), *found;
+
+	while ((found = strstr(p, dots)) != NULL) {
+		printf("%.*s...", (int)(found - p), p);
+		p = found + sizeof dots - 1;
+	}
+	fputs(p, stdout);
+}
+
 int cmd_man(const struct cmd_line *line)
 {
 	static const struct {
@@ -236,7 +249,7 @@ int cmd_man(const struct cmd_line *line)
 		if (strcmp(pages[i].name, line->words[0]) != 0)
 			continue;
 		pages[i].put(&out);
-		fwrite(out.p, 1, out.len, stdout);
+		print_page(&out);
 		buf_finish(&out);
 		return EXIT_DONE;
 	}

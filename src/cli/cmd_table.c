@@ -72,6 +72,11 @@ static const struct cmd_option logs_options[] = {
     END,
 };
 
+static const struct cmd_option install_options[] = {
+    {"--print", "PROGRAM", "print a systemd unit that runs PROGRAM, for a package; write nothing"},
+    END,
+};
+
 static const struct cmd_option doctor_options[] = {
     {"--verbose", NULL, "sandbox, disk, database, clock and file modes as well"},
     {"--json", NULL, "as JSON"},
@@ -143,8 +148,8 @@ const struct cmd cmds[] = {
 	cmd_daemon_logs},
     {"daemon reset", "", 0, 0, "stop, remove state and log, start; sessions are untouched", NULL,
 	NULL, NULL, cmd_daemon_reset},
-    {"daemon install", "", 0, 0, "a service that runs it at login (systemd or launchd)", NULL, NULL,
-	NULL, cmd_daemon_install},
+    {"daemon install", "", 0, 0, "a service that runs it at login (systemd or launchd)",
+	install_options, NULL, NULL, cmd_daemon_install},
     {"daemon uninstall", "", 0, 0, "remove the service", NULL, NULL, NULL, cmd_daemon_uninstall},
     {"support", "[FILE]", 0, 1, "write a bundle for who is asked for help; secrets are left out",
 	NULL, NULL, NULL, cmd_support},

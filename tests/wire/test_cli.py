@@ -267,4 +267,12 @@ def test_the_man_pages_come_from_the_tables_and_are_clean():
         lint = subprocess.run(["mandoc", "-Tlint"], input=text.encode(), capture_output=True, check=False)
         bad = [line for line in lint.stdout.decode().splitlines() if "referenced manual not found" not in line]
         check_equal(f"what mandoc says of {page}", bad, [])
+        check(text.isascii(), f"expected {page} to be readable in every locale, it has {[c for c in text if not c.isascii()]}")
+        for locale in ("C", "C.UTF-8"):
+            with open(os.path.join(home.root, page), "w", encoding="utf-8") as file:
+                file.write(text)
+            ran = subprocess.run(["man", "--warnings=w", "-l", file.name], env={**home.env, "LC_ALL": locale, "MANPAGER": "cat"},
+                                 capture_output=True, check=False)
+            check_equal(f"what man says of {page} in the locale {locale}", (ran.returncode, ran.stderr), (0, b""))
+            check(b"SYNOPSIS" in ran.stdout or b"DESCRIPTION" in ran.stdout, f"expected a page, got {ran.stdout[:200]!r}")
     check_in("an unknown page", "expected opta.1", home.opta("man", "opta.9").expect(2).errors)

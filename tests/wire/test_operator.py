@@ -1,10 +1,13 @@
 """What the keeper of the machine does: logs with filters, reset, install, support, crash loops."""
+import ctypes
 import json
 import os
 import re
 import stat
 
+from clock import Skip
 from opta_test import Daemon, Home, alive, check, check_equal, check_in, slurp, stack, wait_for
+from private_mounts import private_mounts
 
 STEP = re.compile(r"\[(\d\d:\d\d:\d\d)\] (ERROR|WARN |INFO |DEBUG) .+")
 
@@ -90,6 +93,26 @@ def test_install_writes_a_unit_and_uninstall_removes_it():
     check_in("the removal", "removed: " + path, home.opta("daemon", "uninstall").expect(0).text)
     check(not os.path.exists(path), "expected the unit to be gone")
     check_in("a second removal", "nothing is installed", home.opta("daemon", "uninstall").expect(0).text)
+
+
+def test_install_says_so_where_systemd_does_not_run_the_machine_and_only_there():
+    home = Home()
+    libc = private_mounts()
+    if libc.mount(b"tmpfs", b"/run", b"tmpfs", 0, b"size=1m") != 0:
+        raise Skip("this machine allows no tmpfs: " + os.strerror(ctypes.get_errno()))
+    ran = home.opta("daemon", "install").expect(0)
+    check_in("the word about it", "systemd does not run this machine", ran.errors)
+    check_in("what starts the daemon here", "opta daemon start", ran.errors)
+    os.makedirs("/run/systemd/system")
+    check_equal("with systemd", home.opta("daemon", "install").expect(0).errors, "")
+
+
+def test_a_unit_for_a_package_is_printed_and_nothing_is_written():
+    home = Home()
+    ran = home.opta("daemon", "install", "--print", "/usr/bin/opta").expect(0)
+    check_in("the unit", 'ExecStart="/usr/bin/opta" daemon run\n', ran.text)
+    check("Environment" not in ran.text, f"expected nothing of this shell in {ran.text!r}")
+    check(not os.path.exists(os.path.join(home.home, ".config", "systemd")), "expected nothing to be written")
 
 
 def test_a_support_bundle_holds_all_parts_and_no_secret():

@@ -1,0 +1,142 @@
+"""The front door of the repository, `./dev`: what it refuses, what it says, what it installs, and what it may end."""
+import os
+import shutil
+import subprocess
+
+from clock import needs_plain_build
+from opta_test import Home, alive, check, check_equal, check_in, slurp
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+SOURCES = ("src", "packaging", "scripts", "meson.build", "meson_options.txt", "dev", "LICENSE")
+
+
+def run(args, home, cwd=ROOT, seconds=60, **env):
+    done = subprocess.run(args, cwd=cwd, env={**home.env, **env}, capture_output=True, text=True, timeout=seconds, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def only(home, *programs, **stubs):
+    """A PATH with these programs of the machine alone, and with stubs: shell text by name."""
+    folder = os.path.join(home.root, "path")
+    os.mkdir(folder)
+    for name in programs:
+        os.symlink(shutil.which(name), os.path.join(folder, name))
+    for name, text in stubs.items():
+        path = os.path.join(folder, name.replace("_", "-"))
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(f"#!/bin/sh\n{text}\n")
+        os.chmod(path, 0o755)
+    return folder
+
+
+def test_an_option_that_install_does_not_know_is_refused_and_nothing_is_done():
+    home = Home()
+    for command in ("install", "uninstall"):
+        for args in (["--wrong"], ["--prefix"], ["--prefix="], ["/usr"], ["--prefix", home.root, "more"], ["-p", home.root]):
+            code, out, err = run(["./dev", command, *args], home)
+            check_equal(f"the exit code of {command} {args}", code, 2)
+            check(err and not out, f"expected a sentence on standard error for {command} {args}, got {out!r} and {err!r}")
+        code, out, _ = run(["./dev", command, "--help"], home)
+        check_equal("the exit code of --help", code, 0)
+        check_in("the help", "--prefix DIR", out)
+
+
+def test_a_directory_that_may_not_be_written_is_named_before_anything_is_built():
+    home = Home()
+    place = os.path.join(home.root, "a file")
+    with open(place, "w", encoding="utf-8"):
+        pass
+    code, _, err = run(["./dev", "install", "--prefix", place + "/opta"], home)
+    check_equal("the exit code", code, 1)
+    check_in("the sentence", f"may not write to {place}", err)
+
+
+def test_without_meson_a_build_says_what_to_run():
+    home = Home()
+    code, out, err = run(["./dev", "build"], home, PATH=only(home, "sh", "dirname", "cat", "find", "sort", "cksum"))
+    check_equal("the exit code", code, 1)
+    check_in("the sentence", "run ./dev setup", err)
+    check("built" not in out, f"expected no claim of a build, got {out!r}")
+
+
+def test_who_may_not_install_is_told_both_commands():
+    home = Home()
+    path = only(home, "sh", "dirname", "cat", "grep", dpkg_query="exit 1", apt_cache="exit 0", id="echo 1000")
+    code, _, err = run(["./dev", "setup"], home, PATH=path)
+    check_equal("the exit code", code, 1)
+    check_in("the sentence", "as root: apt-get update && apt-get install gcc", err)
+
+
+def test_a_process_is_ended_only_when_it_is_the_one_that_was_noted():
+    home = Home()
+    ours, other = home.bystander(), home.bystander()
+    note = os.path.join(home.root, "demo.pid")
+
+    def noted(*args):
+        return run(["scripts/noted-process", *map(str, args)], home)[0]
+    check_equal("noting it", noted("note", note, ours.pid), 0)
+    text = slurp(note).decode()
+    number, boot, start, program = text.split(None, 3)
+    check_equal("it runs", noted("runs", note), 0)
+    wrong = {"the number of another": f"{other.pid} {boot} {start} {program}", "a number alone": f"{other.pid}\n",
+             "another boot": f"{number} 00000000-0000-0000-0000-000000000000 {start} {program}",
+             "another start": f"{number} {boot} {int(start) + 1} {program}", "another program": f"{number} {boot} {start} /bin/true\n",
+             "nothing": "", "no number": f"-1 {boot} {start} {program}", "a number that is gone": f"999999999 {boot} {start} {program}"}
+    for name, content in wrong.items():
+        with open(note, "w", encoding="utf-8") as file:
+            file.write(content)
+        check(noted("runs", note) != 0, f"expected {name} to be nobody of ours")
+        check_equal(f"ending {name}", noted("end", note), 0)
+        check(not os.path.exists(note), f"expected the note of {name} to be gone")
+        check(alive(ours.pid) and alive(other.pid), f"{name} ended a process")
+    check_equal("without a note", noted("end", note), 0)
+    with open(note, "w", encoding="utf-8") as file:
+        file.write(text)
+    check_equal("ending ours", noted("end", note), 0)
+    ours.wait(5)
+    check(alive(other.pid), "the other one was ended")
+
+
+def tree(folder):
+    """Every file below it: its path, mode and bytes."""
+    found = {}
+    for at, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(at, name)
+            found[os.path.relpath(path, folder)] = (os.stat(path).st_mode, slurp(path))
+    return found
+
+
+def test_two_builds_in_two_directories_are_equal_and_an_uninstall_leaves_nothing():
+    needs_plain_build("the programs of ./dev install are built here, whatever build is tested")
+    home = Home()
+    results, prefix = [], os.path.join(home.root, "installed here")
+    for folder in ("one", "another directory/with a longer name"):
+        copy = os.path.join(home.root, folder)
+        os.makedirs(copy)
+        for name in SOURCES:
+            source = os.path.join(ROOT, name)
+            (shutil.copytree if os.path.isdir(source) else shutil.copy)(source, os.path.join(copy, name))
+        code, out, err = run(["./dev", "install", f"--prefix={prefix}"], home, cwd=copy, seconds=240)
+        check_equal(f"the exit code, having said {out!r} and {err!r}", code, 0)
+        check_in("what is said of PATH", f"{prefix}/bin is not on your PATH", out)
+        results.append(tree(prefix))
+        for name, (_, data) in results[-1].items():
+            check(copy.encode() not in data and ROOT.encode() + b"/" not in data, f"{name} names the directory it was built in")
+        if len(results) == 1:
+            check_equal("the program that was installed", run([f"{prefix}/bin/opta", "daemon", "status"], home)[0], 3)
+            check_equal("it finds its daemon", run([f"{prefix}/bin/opta", "daemon", "start"], home)[0], 0)
+            check_equal("and stops it", run([f"{prefix}/bin/opta", "daemon", "stop"], home)[0], 0)
+        code, out, err = run(["./dev", "uninstall", "--prefix", prefix], home, cwd=copy)
+        check_equal(f"the exit code of uninstall, having said {err!r}", code, 0)
+        check_equal("what is left", sorted(tree(prefix)), [])
+        check_in("a second one", "nothing of opta is installed", run(["./dev", "uninstall", "--prefix", prefix], home, cwd=copy)[1])
+    check_equal("the files", sorted(results[0]), sorted(results[1]))
+    check_equal("files that differ", [name for name in results[0] if results[0][name] != results[1][name]], [])
+    for name in ("bin/opta", "libexec/opta/optad", "share/man/man1/opta.1", "share/bash-completion/completions/opta", "share/zsh/site-functions/_opta",
+                 "share/fish/vendor_completions.d/opta.fish", "lib/systemd/user/opta.service", "share/licenses/opta/LICENSE"):
+        check(name in results[0], f"{name} was not installed, only {sorted(results[0])}")
+    check_in("the service", f'ExecStart="{prefix}/bin/opta" daemon run', results[0]["lib/systemd/user/opta.service"][1].decode())
+
+
+test_two_builds_in_two_directories_are_equal_and_an_uninstall_leaves_nothing.timeout = 400
