@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 from clock import needs_plain_build
-from opta_test import Home, alive, check, check_equal, check_in, slurp
+from opta_test import Home, alive, check, check_equal, check_in, slurp, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = ("src", "packaging", "scripts", "meson.build", "meson_options.txt", "dev", "LICENSE")
@@ -67,9 +67,19 @@ def test_who_may_not_install_is_told_both_commands():
     check_in("the sentence", "as root: apt-get update && apt-get install gcc", err)
 
 
+def other_start(home, pid):
+    """A process whose start is another than that of pid, or None. (Both are counted in ticks of 10 ms.)"""
+    starts = []
+    process = home.bystander()
+    for number in (pid, process.pid):
+        starts.append(slurp(f"/proc/{number}/stat").rpartition(b")")[2].split()[19])
+    return process if starts[0] != starts[1] else None
+
+
 def test_a_process_is_ended_only_when_it_is_the_one_that_was_noted():
     home = Home()
-    ours, other = home.bystander(), home.bystander()
+    ours = home.bystander()
+    other = wait_for(lambda: other_start(home, ours.pid), 5, "a process that started at another tick of the clock")
     note = os.path.join(home.root, "demo.pid")
 
     def noted(*args):
