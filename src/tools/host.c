@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "tools/landlock.h"
 #include "tools/supervisor.h"
 
 enum { HOST_MAX_CALLS = 256 }; /* the daemon's own limits are lower */
@@ -51,7 +52,7 @@ static void start_call(struct host *h, const struct host_message *m, int socket)
 			slot = &h->calls[i];
 	if (m->network && !h->rules_made) {
 		h->rules_made = true;
-		h->net_rules = sandbox_net_rules(&h->support, h->port);
+		h->net_rules = landlock_net_rules(&h->support, h->port);
 	}
 	if (m->network)
 		opts.net_rules = h->net_rules;

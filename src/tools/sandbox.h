@@ -35,19 +35,13 @@ struct sandbox_opts {
 				   alone, a program reads everything */
 	const char *outside; /* the one path outside the workspace it may read, or NULL */
 	bool network;	     /* may use TCP and UDP */
-	int net_rules;	     /* a ruleset of sandbox_net_rules to apply, -1: none */
+	int net_rules;	     /* a ruleset of landlock_net_rules to apply, -1: none */
 };
 
 void sandbox_probe(struct sandbox_support *ret);
 
 /* Name what is missing, as one line each ended by "\n"; "" when nothing is. */
 void sandbox_missing(const struct sandbox_support *s, char *out, size_t size);
-
-/*
- * A Landlock ruleset that lets TCP connect to every port but `port`: 65,535 rules, about
- * 100 ms. A descriptor, or -1 where the kernel cannot.
- */
-int sandbox_net_rules(const struct sandbox_support *s, int port);
 
 /*
  * Confine this process and all it will start, for good. 0, or a negative code with the reason; the

@@ -27,7 +27,7 @@ enum {
 struct supervisor_opts {
 	int socket; /* the call's end; owned */
 	const struct sandbox_support *support;
-	int net_rules;	   /* of sandbox_net_rules, or -1 */
+	int net_rules;	   /* of landlock_net_rules, or -1 */
 	unsigned uid, gid; /* who we were before a user namespace */
 };
 

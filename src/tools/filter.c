@@ -1,0 +1,242 @@
+/* Which calls of the kernel a tool may make; seccomp(2). */
+#include "tools/filter.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "base/err.h"
+#include "tools/sandbox.h"
+
+/* Of no use to a tool, and each the way out of some sandbox once. */
+static const char *const denied[] = {"mount", "umount", "umount2", "pivot_root", "move_mount",
+    "open_tree", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr", "setns", "bpf",
+    "keyctl", "add_key", "request_key", "kexec_load", "kexec_file_load", "init_module",
+    "finit_module", "delete_module", "reboot", "swapon", "swapoff", "perf_event_open",
+    "userfaultfd", "open_by_handle_at", "quotactl", "acct", "syslog", "iopl", "ioperm",
+    "clock_settime", "clock_adjtime", "settimeofday", "adjtimex", "stime", "chroot", "vhangup",
+    "sethostname", "setdomainname", "nfsservctl", "lookup_dcookie", NULL};
+
+/* Programs ask for these and do well without: "not there" sends them the older way. */
+static const char *const absent[] = {
+    "io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", NULL};
+
+static const char *const tracing[] = {
+    "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", NULL};
+
+/* An attribute's name lies in memory, and one of them is a file's capabilities. Programs know
+   filesystems that have none. */
+static const char *const attributes[] = {"setxattr", "lsetxattr", "fsetxattr", "setxattrat", NULL};
+
+/* The number of a call, also of one that is younger than the library. */
+static int filter_call_number(const char *name)
+{
+	static const struct {
+		const char *name;
+		int nr;
+	} young[] = {{"fchmodat2", 452}, {"setxattrat", 463}};
+	int nr = seccomp_syscall_resolve_name(name);
+
+	/* From 424 on a call has one number on all machines. */
+	for (size_t i = 0; nr == __NR_SCMP_ERROR && i < sizeof young / sizeof young[0]; i++)
+		if (strcmp(name, young[i].name) == 0)
+			return young[i].nr;
+	return nr;
+}
+
+static int filter_deny_all(scmp_filter_ctx ctx, const char *const *names, int error)
+{
+	for (size_t i = 0; names[i]; i++) {
+		int nr = filter_call_number(names[i]), rc;
+
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 0);
+		if (rc != 0)
+			return rc;
+	}
+	return 0;
+}
+
+/* Deny nr when its argument arg has one of the bits. */
+static int filter_deny_bits(scmp_filter_ctx ctx, int nr, unsigned arg, uint64_t bits, int error)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), nr, 1,
+	    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, bits, bits));
+}
+
+static int filter_deny_namespaces(scmp_filter_ctx ctx)
+{
+	/* A new user namespace would give capabilities back. */
+	int rc = filter_deny_bits(ctx, SCMP_SYS(clone), 0, CLONE_NEWUSER, EPERM);
+
+	return rc ? rc : filter_deny_bits(ctx, SCMP_SYS(unshare), 0, CLONE_NEWUSER, EPERM);
+}
+
+/* Deny socket(2) when its argument arg is value: an int, so the kernel looks at no more of it. */
+static int filter_deny_socket(scmp_filter_ctx ctx, unsigned arg, uint64_t value, int error)
+{
+	return seccomp_rule_add(ctx, SCMP_ACT_ERRNO((uint32_t)error), SCMP_SYS(socket), 1,
+	    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, value));
+}
+
+static int filter_deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	/* What Debian 12's headers may lack a name for. */
+	enum { PROTOCOL_MPTCP = 262, FAMILY_VSOCK = 40 };
+	int rc = 0;
+
+	if (!o->network) {
+		/* Where a network namespace holds the tool these would only reach itself. */
+		if (!o->support->net_ns || !o->mounts) {
+			rc = filter_deny_socket(ctx, 0, AF_INET, EACCES);
+			if (rc == 0)
+				rc = filter_deny_socket(ctx, 0, AF_INET6, EACCES);
+		}
+	} else {
+		/* These connect without asking Landlock in some kernels. */
+		rc = filter_deny_socket(ctx, 2, PROTOCOL_MPTCP, EPROTONOSUPPORT);
+		if (rc == 0)
+			rc = filter_deny_bits(ctx, SCMP_SYS(sendto), 3, MSG_FASTOPEN, EOPNOTSUPP);
+		if (rc == 0)
+			rc = filter_deny_bits(ctx, SCMP_SYS(sendmsg), 2, MSG_FASTOPEN, EOPNOTSUPP);
+		if (rc == 0)
+			rc = filter_deny_bits(ctx, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN, EOPNOTSUPP);
+	}
+	/* Where /run and /tmp are everybody's, other programs' sockets lie open: a container
+	   engine, a session bus, an agent with keys. Each does anything that it is told. */
+	if (rc == 0 && !o->mounts)
+		rc = filter_deny_socket(ctx, 0, AF_UNIX, EACCES);
+	/* Packets as they lie on the wire, and the kernel's own sockets. */
+	if (rc == 0)
+		rc = filter_deny_socket(ctx, 0, AF_PACKET, EPERM);
+	if (rc == 0)
+		rc = filter_deny_socket(ctx, 0, AF_ALG, EPERM);
+	if (rc == 0)
+		rc = filter_deny_socket(ctx, 0, FAMILY_VSOCK, EPERM);
+	return rc;
+}
+
+/*
+ * A program whose file is setuid runs with the power of the file's owner, whoever starts it: what
+ * root's tool made so would be a way to root for everybody. So no call may set that bit, or setgid.
+ */
+static int filter_deny_powerful_modes(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	enum { ALWAYS = -1 };
+	static const struct {
+		const char *name;
+		unsigned mode;
+		int flags;    /* the argument that says whether the mode is looked at */
+		uint64_t bit; /* in it */
+	} calls[] = {
+	    {"chmod", 1, ALWAYS, 0},
+	    {"fchmod", 1, ALWAYS, 0},
+	    {"fchmodat", 2, ALWAYS, 0},
+	    {"fchmodat2", 2, ALWAYS, 0},
+	    {"creat", 1, ALWAYS, 0},
+	    {"mknod", 1, ALWAYS, 0},
+	    {"mknodat", 2, ALWAYS, 0},
+	    {"mkdir", 1, ALWAYS, 0},
+	    {"mkdirat", 2, ALWAYS, 0},
+	    {"mq_open", 2, 1, O_CREAT},
+	    {"open", 2, 1, O_CREAT},
+	    {"open", 2, 1, O_TMPFILE & ~O_DIRECTORY},
+	    {"openat", 3, 2, O_CREAT},
+	    {"openat", 3, 2, O_TMPFILE & ~O_DIRECTORY},
+	};
+	static const uint64_t bits[] = {S_ISUID, S_ISGID};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < 2 * sizeof calls / sizeof calls[0]; i++) {
+		const size_t k = i / 2;
+		uint64_t bit = bits[i % 2];
+		int nr = filter_call_number(calls[k].name);
+		struct scmp_arg_cmp mode = SCMP_CMP(calls[k].mode, SCMP_CMP_MASKED_EQ, bit, bit);
+
+		if (nr == __NR_SCMP_ERROR)
+			continue;
+		if (calls[k].flags == ALWAYS)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 1, mode);
+		else
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), nr, 2,
+			    SCMP_CMP((unsigned)calls[k].flags, SCMP_CMP_MASKED_EQ, calls[k].bit,
+				calls[k].bit),
+			    mode);
+	}
+	/* Its mode lies in memory, where the filter cannot look. Our own code only looks with it.
+	 */
+	if (rc == 0 && !o->own_code)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0);
+	return rc;
+}
+
+/* Landlock before ABI 3 does not see a file cut short. */
+static int filter_deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	const uint64_t mask = O_ACCMODE | O_TRUNC;
+	/* Neither opens for writing, so Landlock lets both pass; O_ACCMODE is open(2)'s fourth. */
+	static const uint64_t modes[] = {O_RDONLY | O_TRUNC, O_ACCMODE | O_TRUNC};
+	int rc;
+
+	/* Our own code cuts nothing short and cannot do without openat2. */
+	if (o->support->landlock >= 3 || o->mounts || o->own_code)
+		return 0;
+	rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(truncate), 0);
+	for (size_t i = 0; rc == 0 && i < sizeof modes / sizeof modes[0]; i++) {
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(open), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, mask, modes[i]));
+		if (rc == 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
+			    SCMP_A2(SCMP_CMP_MASKED_EQ, mask, modes[i]));
+	}
+	return rc;
+}
+
+int filter_enter(const struct sandbox_opts *o, struct err *reterr)
+{
+	scmp_filter_ctx ctx;
+	int rc;
+
+	if (!o->support->seccomp)
+		return 0;
+	ctx = seccomp_init(SCMP_ACT_ALLOW);
+	if (!ctx)
+		return err_set(reterr, -ENOMEM, "seccomp gave no filter");
+	seccomp_attr_set(ctx, SCMP_FLTATR_CTL_NNP, 0);
+	/* The other entry into the kernel (32-bit programs) is not looked at rule by rule. */
+	seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(ENOSYS));
+	rc = filter_deny_all(ctx, denied, EPERM);
+	if (rc == 0)
+		rc = filter_deny_all(ctx, absent, ENOSYS);
+	/* Landlock and a pid namespace keep tracers to their own; without both nobody traces. */
+	if (rc == 0 && !o->support->landlock && !o->mounts)
+		rc = filter_deny_all(ctx, tracing, EPERM);
+	if (rc == 0)
+		rc = filter_deny_namespaces(ctx);
+	if (rc == 0)
+		rc = filter_deny_sockets(ctx, o);
+	if (rc == 0)
+		rc = filter_deny_powerful_modes(ctx, o);
+	if (rc == 0)
+		rc = filter_deny_all(ctx, attributes, EOPNOTSUPP);
+	if (rc == 0)
+		rc = filter_deny_truncate(ctx, o);
+	/* Typing into the terminal of whoever started the daemon. */
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, TIOCSTI));
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, 0x541Cu /* TIOCLINUX */));
+	if (rc == 0)
+		rc = seccomp_load(ctx);
+	seccomp_release(ctx);
+	return rc == 0 ? 0 : err_set(reterr, rc, "seccomp could not be applied: %s", strerror(-rc));
+}

@@ -1,0 +1,16 @@
+#ifndef TOOLS_FILTER_H
+#define TOOLS_FILTER_H
+
+/*
+ * The layer of the sandbox that looks at system calls: seccomp. It refuses what no tool needs, and
+ * what a tool needs but not with these arguments. A part of sandbox_enter.
+ */
+
+struct err;
+struct sandbox_opts;
+
+/* Filter the calls of this process and all it will start, for good. 0, or a negative code with the
+ * reason. */
+int filter_enter(const struct sandbox_opts *opts, struct err *reterr);
+
+#endif
