@@ -5,6 +5,7 @@
 #include "daemon/daemon.h"
 #include "daemon/doctor.h"
 #include "tools/host.h"
+#include "tools/sandbox.h"
 
 int main(int argc, char **argv)
 {
@@ -19,6 +20,13 @@ int main(int argc, char **argv)
 #ifdef OPTA_FAULTS
 	if (argc == 2 && strcmp(argv[1], "faults") == 0) {
 		for (const char *const *name = fault_names; *name; name++)
+			puts(*name);
+		return 0;
+	}
+#endif
+#ifdef OPTA_LAYERS
+	if (argc == 2 && strcmp(argv[1], "layers") == 0) {
+		for (const char *const *name = sandbox_layers; *name; name++)
 			puts(*name);
 		return 0;
 	}

@@ -142,6 +142,30 @@ static int cover_proc(bool fresh)
 	return mount_tmpfs("/proc", MS_NOEXEC | MS_RDONLY, "size=4k,mode=0555");
 }
 
+int mounts_seal_proc(struct err *reterr)
+{
+	static const char *const settings[] = {
+	    "/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"};
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++) {
+		int tree, rc;
+
+		if (lstat(settings[i], &st) != 0)
+			continue;
+		tree = clone_tree(settings[i]);
+		rc = tree < 0 ? -errno : attach_tree(tree, settings[i]);
+		if (tree >= 0)
+			close(tree);
+		if (rc == 0)
+			rc = make_readonly(settings[i]);
+		if (rc != 0)
+			return err_set(reterr, rc, "%s cannot be made read-only: %s", settings[i],
+			    strerror(-rc));
+	}
+	return 0;
+}
+
 /* All the devices there are for a tool: no disks (root reads them), no terminals of people. */
 static const char *const devices[] = {
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"};

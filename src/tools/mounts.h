@@ -25,6 +25,12 @@ struct mounts_opts {
 /* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */
 int mounts_make(const struct mounts_opts *opts, struct err *reterr);
 
+/*
+ * The kernel's own settings in the fresh /proc become read-only: root may write them without any
+ * capability. Once our own are made there (limits_bound_pids). 0, or a negative code with a reason.
+ */
+int mounts_seal_proc(struct err *reterr);
+
 /* Is path dir, or does it lie in it? Both absolute and plain. */
 bool mounts_within(const char *path, const char *dir);
 

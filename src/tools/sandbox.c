@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/str.h"
 #include "tools/filter.h"
 #include "tools/landlock.h"
 #include "tools/mounts.h"
@@ -45,7 +47,7 @@ int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
 	rc = landlock_enter(o, reterr);
 	if (rc != 0)
 		return rc;
-	rc = sandbox_drop_capabilities();
+	rc = o->support->keep_power ? 0 : sandbox_drop_capabilities();
 	if (rc != 0)
 		return err_set(reterr, rc, "capabilities could not be dropped: %s", strerror(-rc));
 	return filter_enter(o, reterr);
@@ -58,7 +60,8 @@ static bool make_view(unsigned long flags, unsigned uid, unsigned gid, bool proc
 {
 	/* As the workspace any directory does. */
 	return (!(flags & CLONE_NEWUSER) || mounts_map_user(uid, gid) == 0) &&
-	       mounts_make(&(struct mounts_opts){.workspace = "/usr", .proc = proc}, NULL) == 0;
+	       mounts_make(&(struct mounts_opts){.workspace = "/usr", .proc = proc}, NULL) == 0 &&
+	       (!proc || mounts_seal_proc(NULL) == 0);
 }
 
 /*
@@ -85,6 +88,41 @@ static bool try_namespaces(unsigned long flags, bool *ret_proc)
 	return false;
 }
 
+#ifdef OPTA_LAYERS
+const char *const sandbox_layers[] = {
+    "landlock", "seccomp", "namespaces", "proc", "network", "capabilities", NULL};
+
+/* The layer is named in OPTA_SANDBOX_OFF. */
+static bool layer_off(const char *name)
+{
+	const char *off = getenv("OPTA_SANDBOX_OFF");
+	struct str rest = str_of(off ? off : ""), one;
+
+	while (rest.n) {
+		rest = str_cut(rest, ',', &one);
+		if (str_eq(one, name))
+			return true;
+	}
+	return false;
+}
+
+static void switch_off(struct sandbox_support *s)
+{
+	if (layer_off("landlock"))
+		s->landlock = 0;
+	s->seccomp = s->seccomp && !layer_off("seccomp");
+	if (layer_off("namespaces"))
+		s->user_ns = s->pid_ns = s->net_ns = s->proc = false;
+	s->proc = s->proc && !layer_off("proc");
+	s->net_ns = s->net_ns && !layer_off("network");
+	s->keep_power = layer_off("capabilities");
+}
+#else
+static void switch_off(struct sandbox_support *s)
+{
+}
+#endif
+
 void sandbox_probe(struct sandbox_support *ret)
 {
 	const unsigned long flags = CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC;
@@ -100,6 +138,7 @@ void sandbox_probe(struct sandbox_support *ret)
 	if (ret->pid_ns)
 		ret->net_ns = try_namespaces(flags | user | CLONE_NEWNET, &proc);
 	ret->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+	switch_off(ret);
 }
 
 void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)

@@ -22,7 +22,14 @@ struct sandbox_support {
 	bool net_ns;
 	bool proc; /* a fresh /proc can be mounted in the new namespaces */
 	bool seccomp;
+	bool keep_power; /* capabilities are kept: never but in a test of the other layers */
 };
+
+#ifdef OPTA_LAYERS
+/* What OPTA_SANDBOX_OFF may name, separated by commas; ended by NULL. In builds with -Dlayers=true,
+ * so that a test can show what each layer holds by itself. */
+extern const char *const sandbox_layers[];
+#endif
 
 struct sandbox_opts {
 	const struct sandbox_support *support;

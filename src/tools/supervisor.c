@@ -661,8 +661,14 @@ static void make_view(struct supervisor *s)
 		    err.text);
 		refuse(s, text);
 	}
-	if (o->support->proc)
+	if (o->support->proc) {
 		limits_bound_pids();
+		if (mounts_seal_proc(&err) != 0) {
+			snprintf(text, sizeof text,
+			    "the sandbox could not be made, so nothing was run: %s", err.text);
+			refuse(s, text);
+		}
+	}
 	if (!s->request.network && o->support->net_ns)
 		mounts_loopback_up();
 }
@@ -736,7 +742,8 @@ void supervisor_run(const struct supervisor_opts *opts)
 	make_view(&s);
 	/* The view is made: what is left needs no power, and no tool may look into us, who hold the
 	   daemon's socket and the artifacts. */
-	if (sandbox_drop_capabilities() != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+	if ((!opts->support->keep_power && sandbox_drop_capabilities() != 0) ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
 		refuse(&s, "the sandbox could not be made, so nothing was run: no power given up");
 	set_times(&s, command);
 	if (command && s.request.step == STEP_RUN)
