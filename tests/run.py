@@ -4,7 +4,7 @@
     tests/run.py [-j N] [--list] [word…]     words: parts of file or test names; a test runs when one of them fits
 
 Each test runs in a process of its own, in a home of its own. Environment: OPTA_TEST_SLOW=4 stretches all deadlines
-(sanitizer builds), OPTA_KILLS and OPTA_SEED steer the kill -9 harness. Ends with the line `N passed, N failed`.
+(sanitizer builds), OPTA_KILLS and OPTA_SEED steer the kill -9 harness, OPTA_TEST_RESULTS names a file to which each result is appended. Ends with the line `N passed, N failed`.
 """
 import argparse
 import glob
@@ -128,12 +128,20 @@ def worker(path, words):
         print(json.dumps({"test": "(loading)", "status": "failed", "lines": traceback.format_exc().splitlines(), "seconds": 0}), file=out)
 
 
+def keep(path, result):
+    """For scripts/never-ran: one line for each test, appended whole."""
+    if os.environ.get("OPTA_TEST_RESULTS"):
+        with open(os.environ["OPTA_TEST_RESULTS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps({**result, "test": f"{name_of(path)}::{result['test']}"}) + "\n")
+
+
 def run_file(path, words, say, totals):
     counts = {"passed": 0, "failed": 0, "skipped": 0}
     begun = time.monotonic()
     with subprocess.Popen([sys.executable, os.path.abspath(__file__), "--worker", path, *words], stdout=subprocess.PIPE) as process:
         for line in process.stdout:
             result = json.loads(line)
+            keep(path, result)
             counts[result["status"]] += 1
             if result["status"] != "passed":
                 word = "FAILED" if result["status"] == "failed" else "skipped"

@@ -1,10 +1,12 @@
 """The front door of the repository, `./dev`: what it refuses, what it says, what it installs, and what it may end."""
+import json
 import os
 import shutil
 import subprocess
+import sys
 
 from clock import needs_plain_build
-from opta_test import Home, alive, check, check_equal, check_in, slurp, wait_for
+from opta_test import OPTA, Home, alive, check, check_equal, check_in, slurp, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SOURCES = ("src", "packaging", "scripts", "meson.build", "meson_options.txt", "dev", "LICENSE")
@@ -105,6 +107,30 @@ def test_a_process_is_ended_only_when_it_is_the_one_that_was_noted():
     check_equal("ending ours", noted("end", note), 0)
     ours.wait(5)
     check(alive(other.pid), "the other one was ended")
+
+
+def test_a_test_that_every_pass_skipped_is_named_with_its_reason():
+    home = Home()
+    results, log = os.path.join(home.root, "results"), os.path.join(home.root, "testlog.txt")
+    lines = [{"test": "a.py::in_none", "status": "skipped", "lines": ["no disk"]}, {"test": "a.py::in_one", "status": "skipped", "lines": ["no disk"]},
+             {"test": "a.py::in_one", "status": "passed", "lines": []}, {"test": "a.py::in_none", "status": "skipped", "lines": ["no clock"]},
+             {"test": "a.py::broken", "status": "failed", "lines": ["x"]}, {"test": "a.py::fine", "status": "passed", "lines": []}]
+    with open(results, "w", encoding="utf-8") as file:
+        file.writelines(json.dumps(line) + "\n" for line in lines)
+    with open(log, "w", encoding="utf-8") as file:
+        file.write("[ RUN      ] fine\n[       OK ] fine\n[ RUN      ] left_out\n[  SKIPPED ] left_out\n")
+    code, out, err = run(["scripts/never-ran", results, log, os.path.join(home.root, "not there")], home)
+    check_equal("what it says", (code, out.splitlines(), err),
+                (0, ["never ran: a.py::in_none: no clock", "never ran: unit test left_out: this machine or build cannot run it"], ""))
+
+
+def test_the_results_of_a_run_are_kept_for_that():
+    home = Home()
+    results = os.path.join(home.root, "results")
+    code, out, _ = run([sys.executable, "tests/run.py", "a_process_is_ended_only"], home, OPTA_BIN=OPTA, OPTA_TEST_RESULTS=results)
+    check_equal("the run", (code, out.splitlines()[-1]), (0, "1 passed, 0 failed"))
+    one = json.loads(slurp(results))
+    check_equal("what is kept", (one["test"], one["status"]), ("wire/test_dev.py::test_a_process_is_ended_only_when_it_is_the_one_that_was_noted", "passed"))
 
 
 def tree(folder):
