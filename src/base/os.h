@@ -40,6 +40,13 @@ bool os_is_cow_fs(const char *path);
  */
 bool os_port_owner(int port, pid_t *ret_pid, char *ret_name, size_t size);
 
+/*
+ * Whose processes listen on TCP port `port` of this machine: fills *ret_uid, with another user than
+ * uid when one of several listeners is not uid's. False when nobody listens, or it cannot be known
+ * (a port that is forwarded into a container has no listener here).
+ */
+bool os_port_user(int port, uid_t uid, uid_t *ret_uid);
+
 /* Resident memory of this process in bytes; 0 when unknown. Reads a kernel file, never the disk. */
 uint64_t os_memory_bytes(void);
 

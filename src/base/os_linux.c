@@ -131,27 +131,61 @@ bool os_is_network_fs(const char *path, const char **ret_name)
 	return false;
 }
 
+/* What one line of the kernel's tables of sockets says (proc_net_tcp in proc(5)). */
+struct listener {
+	unsigned uid;
+	unsigned long inode;
+};
+
+/* Read on to the next socket that listens on port. False: there is none. */
+static bool next_listener(FILE *table, int port, struct listener *ret)
+{
+	char line[512];
+
+	while (fgets(line, sizeof line, table)) {
+		unsigned local_port, state;
+
+		if (sscanf(line,
+			" %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %u %*s %lu",
+			&local_port, &state, &ret->uid, &ret->inode) == 4 &&
+		    (int)local_port == port && state == 0x0A)
+			return true;
+	}
+	return false;
+}
+
 /* The socket inode listening on port in one of the kernel's tables; 0: none. */
 static unsigned long listening_inode(const char *table, int port)
 {
 	FILE *f = fopen(table, "re");
-	unsigned long inode = 0;
-	char line[512];
+	struct listener l = {0};
+	bool found;
 
 	if (!f)
 		return 0;
-	while (!inode && fgets(line, sizeof line, f)) {
-		unsigned local_port, state;
-		unsigned long found;
-
-		if (sscanf(line,
-			" %*d: %*[0-9A-Fa-f]:%x %*[0-9A-Fa-f]:%*x %x %*s %*s %*s %*s %*s %lu",
-			&local_port, &state, &found) == 3 &&
-		    (int)local_port == port && state == 0x0A)
-			inode = found;
-	}
+	found = next_listener(f, port, &l);
 	fclose(f);
-	return inode;
+	return found ? l.inode : 0;
+}
+
+bool os_port_user(int port, uid_t uid, uid_t *ret_uid)
+{
+	static const char *const tables[] = {"/proc/net/tcp", "/proc/net/tcp6"};
+	struct listener l = {0};
+	bool found = false;
+
+	for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
+		FILE *f = fopen(tables[i], "re");
+
+		while (f && next_listener(f, port, &l)) {
+			if (!found || (uid_t)l.uid != uid)
+				*ret_uid = (uid_t)l.uid;
+			found = true;
+		}
+		if (f)
+			fclose(f);
+	}
+	return found;
 }
 
 static bool process_holds(pid_t pid, const char *link)

@@ -54,7 +54,8 @@ struct ask {
 
 /* --- the session and the turn --- */
 
-int ask_new_session(const struct client *c, const char *model, char *ret_id, struct err *reterr)
+int ask_new_session(
+    const struct client *c, const char *model, const char *device, char *ret_id, struct err *reterr)
 {
 	struct buf body = {0};
 	char cwd[4096];
@@ -66,6 +67,10 @@ int ask_new_session(const struct client *c, const char *model, char *ret_id, str
 	if (getcwd(cwd, sizeof cwd)) {
 		buf_adds(&body, "\"workspace\":");
 		json_put_cstr(&body, cwd);
+	}
+	if (device && device[0]) {
+		buf_addf(&body, "%s\"device\":", body.p[body.len - 1] == '{' ? "" : ",");
+		json_put_cstr(&body, device);
 	}
 	buf_addc(&body, '}');
 	if (model) {

@@ -32,9 +32,11 @@ struct ask_opts {
 };
 
 /*
- * Make a session for the current directory. model NULL: the default. Writes its id (72 bytes).
+ * Make a session for the current directory. model NULL: the default; device NULL or "": the model
+ * server of the settings. Writes its id (72 bytes).
  */
-int ask_new_session(const struct client *c, const char *model, char *ret_id, struct err *reterr);
+int ask_new_session(const struct client *c, const char *model, const char *device, char *ret_id,
+    struct err *reterr);
 
 /* Run the turn. An exit code of cli/cmd.h; says itself what went wrong. *c is updated when the
  * daemon was found anew. */

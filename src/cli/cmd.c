@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdarg.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -11,6 +12,21 @@
 #include "base/str.h"
 #include "cli/term.h"
 #include "protocol/version.h"
+
+bool cmd_confirm(const char *question)
+{
+	struct buf text = {0};
+	char answer[16];
+
+	if (!isatty(STDIN_FILENO))
+		return false;
+	/* What was typed before the question was seen is no answer to it. */
+	tcflush(STDIN_FILENO, TCIFLUSH);
+	term_put_flat(&text, question, strlen(question));
+	fprintf(stderr, "%s [y/N] ", buf_cstr(&text));
+	buf_finish(&text);
+	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
+}
 
 int cmd_usage(const char *name, const char *fmt, ...)
 {

@@ -87,6 +87,10 @@ int cmd_usage(const char *name, const char *fmt, ...) __attribute__((format(prin
 /* Print "Error: …" to standard error; EXIT_ERROR. */
 int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Ask the person at the terminal a question that y answers with yes, everything else with no.
+ * False as well where nobody can be asked: standard input is no terminal. */
+bool cmd_confirm(const char *question);
+
 /* What --json prints: one document on standard output. */
 void cmd_print_json(const struct json_t *root);
 

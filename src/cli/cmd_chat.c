@@ -50,7 +50,7 @@ static int chat_plain(const struct chat_opts *o)
 	if (client_open(&c, &err) != 0)
 		return cmd_error("%s", err.text);
 	if (!opts.session) {
-		if (ask_new_session(&c, o->model, id, &err) != 0)
+		if (ask_new_session(&c, o->model, o->device, id, &err) != 0)
 			return cmd_error("%s", err.text);
 		opts.session = id;
 	}
@@ -102,6 +102,7 @@ int cmd_chat(const struct cmd_line *line)
 						   : "chat",
 	    .allow_edits = cmd_flag(line, "--auto"),
 	    .allow_all = cmd_flag(line, "--dangerous")};
+	struct discovery found;
 	char id[72], why[300];
 	struct client c = {0};
 	struct err err;
@@ -111,8 +112,10 @@ int cmd_chat(const struct cmd_line *line)
 	if (client_open(&c, &err) != 0)
 		return cmd_error("%s", err.text);
 	/* Without one a chat begins all the same: it may be started meanwhile. */
-	if (!opts.device)
-		discover_model_server(&c);
+	if (!opts.device) {
+		discover_model_server(&c, &found);
+		opts.device = found.device[0] ? found.device : NULL;
+	}
 	if (opts.session) {
 		if (client_find_session(&c, opts.session, id, why, sizeof why) != 0)
 			return cmd_error("%s", why);

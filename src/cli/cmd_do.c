@@ -64,6 +64,7 @@ int cmd_do(const struct cmd_line *line)
 {
 	struct buf content = {0}, piped = {0};
 	struct ask_opts opts = {0};
+	struct discovery found;
 	struct client c = {0};
 	char id[72];
 	struct err err;
@@ -85,10 +86,10 @@ int cmd_do(const struct cmd_line *line)
 		term_warn("--dangerous: everything the model asks for is done without asking");
 	if (client_open(&c, &err) != 0) {
 		rc = cmd_error("%s", err.text);
-	} else if (!discover_model_server(&c)) {
+	} else if (!discover_model_server(&c, &found)) {
 		rc = EXIT_ERROR;
 	} else if (!opts.session &&
-		   ask_new_session(&c, cmd_value(line, "--model"), id, &err) != 0) {
+		   ask_new_session(&c, cmd_value(line, "--model"), found.device, id, &err) != 0) {
 		rc = cmd_error("%s", err.text);
 	} else {
 		if (!opts.session)

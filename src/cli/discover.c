@@ -1,6 +1,8 @@
 /* Looking for a model server on this machine. */
 #include "cli/discover.h"
 
+#include <pwd.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/buf.h"
@@ -8,6 +10,7 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "base/os.h"
 #include "base/str.h"
 #include "cli/client.h"
 #include "cli/cmd.h"
@@ -34,7 +37,10 @@ struct candidate {
 	struct http_call *call; /* NULL when it ended */
 	struct buf body;
 	int status;
-	bool answers;
+	bool answers, demo;
+	bool ours;  /* a process of this user listens there, and nobody else's */
+	bool known; /* uid says whose it is */
+	uid_t uid;
 };
 
 struct search {
@@ -89,18 +95,29 @@ static void on_body(void *data, const char *p, size_t n)
 		buf_add(&c->body, p, n);
 }
 
+/* The demo says in its list of models that it is one. */
+static bool lists_demo(const json_t *root)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(root, "data"), i, one)
+		if (json_is_true(json_object_get(one, "demo")))
+			return true;
+	return false;
+}
+
 /* Other programs listen on these ports too: only one with a list of models counts. */
-static bool has_models(const struct candidate *c)
+static void look_at_models(struct candidate *c)
 {
 	json_t *root = NULL;
-	bool has;
 
 	if (c->status != 200 || json_parse(c->body.p, c->body.len, &root, NULL) != 0)
-		return false;
-	has = json_is_array(json_object_get(root, "data")) ||
-	      json_is_array(json_object_get(root, "models"));
+		return;
+	c->answers = json_is_array(json_object_get(root, "data")) ||
+		     json_is_array(json_object_get(root, "models"));
+	c->demo = lists_demo(root);
 	json_decref(root);
-	return has;
 }
 
 static void on_done(void *data, const struct err *err, bool sent)
@@ -108,7 +125,8 @@ static void on_done(void *data, const struct err *err, bool sent)
 	struct candidate *c = data;
 
 	c->call = NULL;
-	c->answers = err->code == 0 && has_models(c);
+	if (err->code == 0)
+		look_at_models(c);
 	if (--c->search->open == 0)
 		uv_close((uv_handle_t *)&c->search->timer, NULL);
 }
@@ -122,11 +140,33 @@ static void on_late(uv_timer_t *timer)
 	uv_close((uv_handle_t *)timer, NULL);
 }
 
-/* The first port on which a model server answers; 0: none. */
-static int find_here(struct search *s)
+/* How much a candidate is wanted: a model before the demo, one of this user before another's. */
+static int worth(const struct candidate *c)
 {
-	int found = 0;
+	return c->answers ? 1 + 2 * !c->demo + c->ours : 0;
+}
 
+/* The best of those that answer, the first of equals; NULL: none answers. */
+static const struct candidate *choose(struct search *s)
+{
+	const struct candidate *best = NULL;
+
+	for (size_t i = 0; i < s->count; i++) {
+		struct candidate *c = &s->list[i];
+
+		if (!c->answers)
+			continue;
+		c->known = os_port_user(c->port, geteuid(), &c->uid);
+		c->ours = c->known && c->uid == geteuid();
+		if (!best || worth(c) > worth(best))
+			best = c;
+	}
+	return best;
+}
+
+/* Ask all ports at once; NULL: none answers. The result lies in s. */
+static const struct candidate *find_here(struct search *s)
+{
 	uv_loop_init(&s->loop);
 	uv_timer_init(&s->loop, &s->timer);
 	s->timer.data = s;
@@ -149,12 +189,9 @@ static int find_here(struct search *s)
 		uv_close((uv_handle_t *)&s->timer, NULL);
 	uv_run(&s->loop, UV_RUN_DEFAULT);
 	uv_loop_close(&s->loop);
-	for (size_t i = 0; i < s->count; i++) {
-		if (s->list[i].answers && !found)
-			found = s->list[i].port;
+	for (size_t i = 0; i < s->count; i++)
 		buf_finish(&s->list[i].body);
-	}
-	return found;
+	return choose(s);
 }
 
 /* Does the daemon reach the server its settings name? */
@@ -194,6 +231,46 @@ static bool use(const struct client *c, struct config *config, const struct path
 	return true;
 }
 
+/*
+ * Everything that is said and every file that is read would go to it. May it, when another user
+ * runs it? The person decides; where nobody can be asked it may not.
+ */
+static bool may_keep(const struct candidate *c)
+{
+	char names[1024], whose[80], question[300];
+	struct passwd entry, *user = NULL;
+
+	if (c->ours)
+		return true;
+	if (c->known && getpwuid_r(c->uid, &entry, names, sizeof names, &user) != 0)
+		user = NULL;
+	if (user)
+		snprintf(whose, sizeof whose, "the user %.40s runs it, not you", user->pw_name);
+	else if (c->known)
+		snprintf(whose, sizeof whose, "another user (%u) runs it", (unsigned)c->uid);
+	else
+		snprintf(whose, sizeof whose, "it cannot be seen who runs it");
+	snprintf(question, sizeof question,
+	    "%s answers at 127.0.0.1:%d, and %s. What you say and what tools read goes there. Use "
+	    "it?",
+	    c->demo ? "The demo model server" : name_of(c->port), c->port, whose);
+	if (cmd_confirm(question))
+		return true;
+	term_note("%s at 127.0.0.1:%d is not used, as %s. To use it: opta config set "
+		  "connection.host 127.0.0.1:%d",
+	    name_of(c->port), c->port, whose, c->port);
+	return false;
+}
+
+/* The demo is for a first look: it is named as what it is, and no setting comes to point at it. */
+static void use_demo(int port, struct discovery *ret)
+{
+	snprintf(ret->device, sizeof ret->device, "127.0.0.1:%d", port);
+	term_note("found the demo model server at %s, which is not a language model and only "
+		  "quotes you: this session uses it, the settings stay as they are",
+	    ret->device);
+}
+
 static void say_none(const struct search *s, const struct config *config)
 {
 	struct buf ports = {0};
@@ -209,30 +286,43 @@ static void say_none(const struct search *s, const struct config *config)
 	buf_finish(&ports);
 }
 
-bool discover_model_server(const struct client *c)
+/* Nothing names a server: is there one? */
+static bool search_here(
+    const struct client *c, struct config *config, const struct paths *paths, struct discovery *ret)
+{
+	struct search search = {0};
+	const struct candidate *found;
+
+	choose_ports(&search);
+	found = find_here(&search);
+	if (daemon_reaches(c, found ? DISCOVER_DEFAULT_MS : CLIENT_ASK_MS, NULL))
+		return true;
+	if (!found) {
+		say_none(&search, config);
+		return false;
+	}
+	if (!may_keep(found))
+		return false;
+	if (!found->demo)
+		return use(c, config, paths, found->port);
+	use_demo(found->port, ret);
+	return true;
+}
+
+bool discover_model_server(const struct client *c, struct discovery *ret)
 {
 	static const char *const named[] = {
 	    "connection.host", "connection.port", "connection.fallbackHosts"};
-	struct search search = {0};
 	struct config *config = NULL;
 	struct paths paths;
 	bool set = false, found;
-	int port;
 
+	*ret = (struct discovery){0};
 	if (paths_init(&paths, NULL) != 0 || config_load(paths.config, &config, NULL) != 0)
 		return true; /* the daemon says what is wrong with it */
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
 		set |= config_is_set(config, named[i]);
-	if (set) {
-		config_free(config);
-		return true;
-	}
-	choose_ports(&search);
-	port = find_here(&search);
-	found = daemon_reaches(c, port ? DISCOVER_DEFAULT_MS : CLIENT_ASK_MS, NULL) ||
-		(port && use(c, config, &paths, port));
-	if (!found)
-		say_none(&search, config);
+	found = set || search_here(c, config, &paths, ret);
 	config_free(config);
 	return found;
 }

@@ -64,6 +64,8 @@ static int put_note(const void *data)
 		setenv("NO_COLOR", data, 1);
 	else
 		unsetenv("NO_COLOR");
+	/* Whatever terminal the tests are started from, or none. */
+	setenv("TERM", "xterm", 1);
 	term_put_text("half", 4);
 	term_note("%s %d", "b\x1B[2J", 7);
 	return 0;
