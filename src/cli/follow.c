@@ -125,7 +125,7 @@ static void on_closed(void *data, bool opened, uint16_t code, int status, const 
 	f->up = false;
 	if (f->stopped || f->lost)
 		return;
-	if (code == 4004)
+	if (code == 4004 || status == 404)
 		give_up(f, "the session is gone");
 	else
 		retry_or_give_up(f, err->text);

@@ -50,8 +50,7 @@ void api_events(struct call *call);
 void api_sse(struct call *call);
 void api_websocket(struct call *call);
 
-/* Upgrade: takes the call and its connection, or returns false with both untouched when the
- * handshake is bad. */
-bool websocket_open(struct call *call);
+/* Is the upgrade that the call asks for a good WebSocket handshake? */
+bool websocket_handshake_ok(const struct call *call);
 
 #endif

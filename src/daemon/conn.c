@@ -289,10 +289,8 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	if (right)
 		make_known(c);
 	c->server->requests++;
-	if (call->route && call->route->flags & ROUTE_WEBSOCKET && head->upgrade) {
-		c->switching = true;
-		if (websocket_open(call))
-			return HTTP_SWITCH;
+	call->upgrade = call->route && call->route->flags & ROUTE_WEBSOCKET && head->upgrade;
+	if (call->upgrade && !websocket_handshake_ok(call)) {
 		call_free(call);
 		return reject(c, API_INVALID_REQUEST,
 		    "not a WebSocket handshake: GET by HTTP/1.1, Sec-WebSocket-Version 13 and "
@@ -524,6 +522,13 @@ struct conn *call_stream(struct call *call)
 
 	call_free(call);
 	return c;
+}
+
+struct conn *call_switch(struct call *call)
+{
+	if (call->conn)
+		call->conn->switching = true;
+	return call_stream(call);
 }
 
 struct str conn_header(const struct conn *c, const char *name)

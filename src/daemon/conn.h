@@ -34,6 +34,7 @@ struct call {
 	struct buf body_text;	/* owned */
 	json_t *body; /* owned: the parsed body, {} when empty; NULL for routes without one */
 	struct list link;
+	bool upgrade; /* a WebSocket handshake, which was looked at */
 	size_t target_len;
 	char target[]; /* path?query as sent */
 };
@@ -63,6 +64,9 @@ bool call_query_u64(
  * call. NULL when the client left.
  */
 struct conn *call_stream(struct call *call);
+
+/* The same for a WebSocket, whose 101 was sent. When the push is ready: http_conn_switch. */
+struct conn *call_switch(struct call *call);
 
 /* The value of header `name` of the request under way. */
 struct str conn_header(const struct conn *c, const char *name);

@@ -206,7 +206,7 @@ struct command {
 	struct request_turn turn;
 	struct request_cancel cancel;
 	struct request_resolve resolve;
-	uint64_t after;
+	uint64_t after; /* of a hello */
 	void (*act)(struct command *command, struct session *s);
 };
 
@@ -308,21 +308,40 @@ static void act_resolve(struct command *command, struct session *s)
 	permission_resolve(s, command->resolve.request_id, &command->resolve, on_resolved, command);
 }
 
+/* A place of the client in this session, or NULL. */
+static struct place *find_place(struct ws_client *client, const struct session *s)
+{
+	list_each (l, &client->subscriber.places) {
+		struct place *place = list_entry(l, struct place, link);
+
+		if (place->cursor.session == s)
+			return place;
+	}
+	return NULL;
+}
+
+/*
+ * A hello names where its client stands in a log. In one that is followed already its place
+ * may lie ahead of what was sent by then, or behind: it goes forward, never back, as events
+ * sent twice would be drawn twice.
+ */
 static void act_subscribe(struct command *command, struct session *s)
 {
 	struct ws_client *client = command->client;
 	struct subscriber *subscriber = &client->subscriber;
+	struct place *place;
 
 	/* In the middle of an event the place cannot move; the client asks again when it wants to.
 	 */
 	if (client->conn && !client->closing && !subscriber->cut) {
-		list_each_safe (l, &subscriber->places) {
-			struct place *place = list_entry(l, struct place, link);
-
-			if (place->cursor.session == s)
-				subscriber_drop(place);
+		place = find_place(client, s);
+		if (!place) {
+			add_place(client, s, command->after);
+		} else if (command->after >= place->cursor.next &&
+			   command->after <= session_last_seq(s)) {
+			subscriber_drop(place);
+			add_place(client, s, command->after);
 		}
-		add_place(client, s, command->after);
 	}
 	command_free(command);
 }
@@ -373,8 +392,19 @@ static bool choose(struct command *command, const char *type, struct problems *p
 		command->after = after > 0 ? (uint64_t)after : 0;
 		return true;
 	}
-	problems_add(p, "type", "must be hello, turn.submit, turn.cancel or permission.resolve");
+	problems_add(
+	    p, "type", "must be hello, ping, turn.submit, turn.cancel or permission.resolve");
 	return false;
+}
+
+/* A client that cannot send a ping of the protocol asks by a message. */
+static void say_heartbeat(struct ws_client *client)
+{
+	struct buf json = {0};
+
+	buf_adds(&json, "{\"event\":\"heartbeat\"}");
+	say(client, &json);
+	buf_finish(&json);
 }
 
 static void on_message(void *data, const char *p, size_t n)
@@ -399,7 +429,10 @@ static void on_message(void *data, const char *p, size_t n)
 	client->calls++;
 	type = json_cstr(message, "type", "");
 	session = json_cstr(message, "sessionId", "");
-	if (!choose(command, type, &problems)) {
+	if (strcmp(type, "ping") == 0) {
+		say_heartbeat(client);
+		command_free(command);
+	} else if (!choose(command, type, &problems)) {
 		fail_problems(client, &problems);
 		command_free(command);
 	} else if (command->act == act_subscribe &&
@@ -524,42 +557,6 @@ static const struct conn_stream_ops stream_ops = {.on_raw = on_raw,
 
 /* --- opening --- */
 
-static void act_first(struct command *command, struct session *s)
-{
-	if (command->client->conn && !command->client->closing)
-		add_place(command->client, s, command->after);
-	command_free(command);
-}
-
-static void on_first_session(void *data, enum api_error error, struct session *s)
-{
-	struct command *command = data;
-
-	if (error == API_OK) {
-		act_first(command, s);
-		return;
-	}
-	say_error(command->client, error, "there is no such session", NULL);
-	leave(command->client, WS_CLOSE_NO_SESSION, "there is no such session");
-	command_free(command);
-}
-
-static void subscribe(
-    struct ws_client *client, struct core *core, const char *session, uint64_t after)
-{
-	struct command *command;
-
-	if (!session) {
-		subscriber_follow_all(&client->subscriber, core);
-		return;
-	}
-	command = mem_zalloc(1, sizeof *command);
-	command->client = client;
-	command->after = after;
-	client->calls++;
-	roster_get(core, session, on_first_session, command);
-}
-
 static void send_handshake(struct conn *conn, struct str key)
 {
 	char accept[WS_ACCEPT_SIZE];
@@ -574,48 +571,98 @@ static void send_handshake(struct conn *conn, struct str key)
 	buf_finish(&out);
 }
 
-bool websocket_open(struct call *call)
+bool websocket_handshake_ok(const struct call *call)
 {
-	struct conn *conn = call->conn;
-	struct str key = conn_header(conn, "Sec-WebSocket-Key");
-	struct buf id = {0}, text = {0};
-	struct core *core = call->server->core;
-	struct ws_client *client;
-	uint64_t after = 0;
-	bool named;
+	const struct conn *conn = call->conn;
 
-	if (!conn_chunks(conn) || !ws_key_ok(key) ||
-	    !str_eq(conn_header(conn, "Sec-WebSocket-Version"), "13") ||
-	    !str_ieq(conn_header(conn, "Upgrade"), "websocket"))
-		return false;
-	if (call_query(call, "afterSeq", &text) &&
-	    !str_parse_u64((struct str){text.p, text.len}, INT64_MAX, &after)) {
-		buf_finish(&text);
-		return false;
-	}
-	client = mem_zalloc(1, sizeof *client);
-	client->conn = conn;
-	client->ws = ws_new(true, WS_MAX_MESSAGE, on_message, client);
+	return conn_chunks(conn) && ws_key_ok(conn_header(conn, "Sec-WebSocket-Key")) &&
+	       str_eq(conn_header(conn, "Sec-WebSocket-Version"), "13") &&
+	       str_ieq(conn_header(conn, "Upgrade"), "websocket");
+}
+
+/* What the handshake says of the client. */
+static void read_wishes(struct call *call, struct ws_client *client)
+{
+	struct buf text = {0};
+
 	client->sync =
 	    call_query(call, "sync", &text) && str_eq((struct str){text.p, text.len}, "1");
 	if (call_query(call, "daemonId", &text))
 		snprintf(client->daemon_id, sizeof client->daemon_id, "%s", buf_cstr(&text));
-	named = call_query(call, "sessionId", &id);
-	send_handshake(conn, key);
-	call_stream(call);
+	buf_finish(&text);
+}
+
+/* Upgrade, and send the events of s after `after`; s NULL: those of every session from now on. */
+static void open_client(struct call *call, struct session *s, uint64_t after)
+{
+	struct conn *conn = call->conn;
+	struct core *core = call->server->core;
+	struct ws_client *client;
+
+	if (!conn || call->server->stopping) {
+		call_fail(call, API_SHUTTING_DOWN, "the daemon is stopping", NULL);
+		return;
+	}
+	client = mem_zalloc(1, sizeof *client);
+	client->conn = conn;
+	client->ws = ws_new(true, WS_MAX_MESSAGE, on_message, client);
+	read_wishes(call, client);
+	send_handshake(conn, conn_header(conn, "Sec-WebSocket-Key"));
+	call_switch(call);
 	conn_set_stream(conn, &stream_ops, client);
 	client->subscriber =
 	    (struct subscriber){.conn = conn, .ops = &subscriber_callbacks, .data = client};
 	subscriber_init(&client->subscriber);
 	arm_first_ping(client);
-	subscribe(client, core, named ? buf_cstr(&id) : NULL, after);
-	buf_finish(&id);
-	buf_finish(&text);
-	return true;
+	if (s)
+		add_place(client, s, after);
+	else
+		subscriber_follow_all(&client->subscriber, core);
+	http_conn_switch(conn_http(conn));
+}
+
+/* A handshake whose session is looked for. */
+struct opening {
+	struct call *call;
+	uint64_t after;
+};
+
+static void on_first_session(void *data, enum api_error error, struct session *s)
+{
+	struct opening opening = *(struct opening *)data;
+
+	free(data);
+	/* Before the upgrade: clients take one that was accepted for success, and come again. */
+	if (error != API_OK)
+		call_fail(opening.call, error,
+		    error == API_SESSION_NOT_FOUND
+			? "there is no such session"
+			: "the database could not be read; the log says more",
+		    NULL);
+	else
+		open_client(opening.call, s, opening.after);
 }
 
 void api_websocket(struct call *call)
 {
-	call_fail(call, API_INVALID_REQUEST,
-	    "this route is a WebSocket: connect with Upgrade: websocket", NULL);
+	struct opening *opening;
+	struct buf id = {0};
+	uint64_t after;
+
+	if (!call->upgrade) {
+		call_fail(call, API_INVALID_REQUEST,
+		    "this route is a WebSocket: connect with Upgrade: websocket", NULL);
+		return;
+	}
+	if (!call_query_u64(call, "afterSeq", 0, INT64_MAX, &after))
+		return;
+	if (call_query(call, "sessionId", &id)) {
+		opening = mem_zalloc(1, sizeof *opening);
+		opening->call = call;
+		opening->after = after;
+		roster_get(call->server->core, buf_cstr(&id), on_first_session, opening);
+	} else {
+		open_client(call, NULL, 0);
+	}
+	buf_finish(&id);
 }

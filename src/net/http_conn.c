@@ -346,9 +346,6 @@ static void parse(struct http_conn *c, const char *p, size_t n)
 				break;
 			}
 			move(c, PHASE_RAW);
-			if (n)
-				c->ops->on_raw(c->data, p, n);
-			n = 0;
 			break;
 		case HTTP_BAD:
 			reason = http_parser_error(c->parser, &too_large);
@@ -362,7 +359,9 @@ static void parse(struct http_conn *c, const char *p, size_t n)
 	c->parsing = false;
 	if (c->closing)
 		return;
-	if (n && (c->phase == PHASE_BUSY || c->phase == PHASE_DRAIN))
+	if (c->phase == PHASE_RAW && n)
+		c->ops->on_raw(c->data, p, n);
+	else if (n && (c->phase == PHASE_BUSY || c->phase == PHASE_DRAIN))
 		buf_add(&c->ahead, p, n);
 	if (c->eof && c->phase != PHASE_BUSY && c->phase != PHASE_DRAIN && c->phase != PHASE_FINISH)
 		gone(c);
@@ -379,6 +378,22 @@ void http_conn_streaming(struct http_conn *c, bool finite)
 		return;
 	c->eof = false;
 	stream_read(c->stream, true);
+}
+
+void http_conn_switch(struct http_conn *c)
+{
+	struct buf ahead = c->ahead;
+
+	assert(c->phase == PHASE_BUSY);
+	c->ahead = (struct buf){0};
+	move(c, PHASE_RAW);
+	/* Also when the peer closed its side already: the socket tells it again. */
+	c->eof = false;
+	stream_read(c->stream, true);
+	/* What parse() below us still has it hands on by itself. */
+	if (ahead.len)
+		c->ops->on_raw(c->data, ahead.p, ahead.len);
+	buf_finish(&ahead);
 }
 
 bool http_conn_keep_alive(const struct http_conn *c)

@@ -7,8 +7,8 @@
  * Knows nothing of routes. Loop thread only.
  *
  *   on_head -> on_body* -> on_request -> (the owner answers) -> http_conn_next
- *      |                                                            |
- *      +--HTTP_SWITCH--> on_raw*                          next request's on_head
+ *      |                                     |                      |
+ *      +--HTTP_SWITCH--> on_raw* <-- http_conn_switch     next request's on_head
  *
  * Silence is bounded: a head must arrive within HTTP_CONN_HEAD_MS, a body may
  * pause for HTTP_CONN_BODY_MS, an idle connection is kept HTTP_CONN_IDLE_MS, an
@@ -46,7 +46,7 @@ struct http_conn_ops {
 	void (*on_request)(void *data);
 	/* Not HTTP or over a limit: answer if you like, then close. */
 	void (*on_bad)(void *data, const char *reason, bool too_large);
-	/* Bytes after HTTP_SWITCH. */
+	/* Bytes after HTTP_SWITCH or http_conn_switch. */
 	void (*on_raw)(void *data, const char *p, size_t n);
 	/* The socket takes bytes (see stream_want_write), only in answers by stream. */
 	void (*on_writable)(void *data);
@@ -90,6 +90,13 @@ void http_conn_next(struct http_conn *c);
  * before, is gone (on_gone, never before this returns).
  */
 void http_conn_streaming(struct http_conn *c, bool finite);
+
+/*
+ * The request was answered with a switch to another protocol (101): from now on all bytes are
+ * on_raw's, and the timer is the owner's. Those that came already are given to it before this
+ * returns, and it may close the connection.
+ */
+void http_conn_switch(struct http_conn *c);
 
 /* May the connection serve another request after this one? */
 bool http_conn_keep_alive(const struct http_conn *c);

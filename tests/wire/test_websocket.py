@@ -2,7 +2,7 @@
 import json
 import struct
 
-from opta_test import (Daemon, Gone, Home, Refused, WebSocket, Wire, check, check_equal, check_in, ended_turns, request_bytes, stack,
+from opta_test import (Daemon, Gone, Home, Refused, WebSocket, Wire, check, check_equal, check_in, ended_turns, read_response, request_bytes, stack,
                        stop_event, wait_for)
 from stream_client import BINARY, CLOSE, CONT, PING, PONG, TEXT
 
@@ -57,22 +57,102 @@ def test_a_bad_or_missing_token_is_refused():
         refused_or_closed(daemon, 401, 4001, session=sid, after=0, token=token)
 
 
-def test_an_unknown_session_is_refused():
+def test_an_unknown_session_is_404_before_the_upgrade():
+    """A published client takes an accepted upgrade for success, and comes again for ever."""
     daemon = Daemon(Home())
-    refused_or_closed(daemon, 404, 4004, session="nobody", after=0, token=daemon.token)
+    for session in ("nobody", "no%20such%20name", "", "x" * 65):
+        try:
+            daemon.ws(session, 0).close()
+        except Refused as refused:
+            check_equal(f"the status for {session!r}", refused.response.status, 404)
+            continue
+        raise AssertionError(f"expected the handshake for {session!r} to be refused")
+    sid = daemon.create()["id"]
+    daemon.http("DELETE", f"/v3/sessions/{sid}").expect(200)
+    try:
+        daemon.ws(sid, 0).close()
+        raise AssertionError("expected the handshake for a deleted session to be refused")
+    except Refused as refused:
+        check_equal("the status for a deleted session", refused.response.status, 404)
 
 
-def test_a_name_no_session_can_have_is_refused_and_what_is_sent_after_that_is_ignored():
+def handshake(daemon, sid):
+    return request_bytes("GET", f"/v3/ws?sessionId={sid}&afterSeq=0&token={daemon.token}", headers=[
+        ("Host", "127.0.0.1"), ("Connection", "Upgrade"), ("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", "AAAAAAAAAAAAAAAAAAAAAA==")])
+
+
+def test_what_is_sent_behind_a_handshake_that_is_refused_harms_nobody():
     daemon = Daemon(Home())
     for _ in range(3):
-        ws = daemon.ws("no%20such%20name", 0)
-        try:
-            for _ in range(3):
-                ws.send_frame(PING, b"after the goodbye")
-            check_equal("close code", ws.wait_closed(), 4004)
-        finally:
-            ws.close()
+        with Wire(daemon.port) as wire:
+            wire.send(handshake(daemon, "nobody") + b"\x89\x85\0\0\0\0there" * 3)
+            check_equal("the answer", read_response(wire).status, 404)
     check_equal("health after it", daemon.http("GET", "/v3/health").status, 200)
+
+
+def test_frames_sent_right_behind_the_handshake_are_answered_whether_the_session_is_in_memory_or_not():
+    home = Home()
+    daemon = Daemon(home)
+    sid = daemon.create()["id"]
+    daemon.stop()
+    daemon = Daemon(home)
+    for where in ("on disk", "in memory"):
+        with Wire(daemon.port) as wire:
+            wire.send(handshake(daemon, sid) + b"\x89\x85\0\0\0\0there")
+            wire.until(b"\r\n\r\n")
+            try:
+                while b"\x8a\x05there" not in wire.buf or b"session.snapshot" not in wire.buf:
+                    wire.fill()
+            except Gone:
+                raise AssertionError(f"a session {where}: expected a pong and the snapshot, got {bytes(wire.buf)!r}") from None
+
+
+def test_who_leaves_while_the_session_is_looked_for_harms_nobody():
+    home = Home()
+    daemon = Daemon(home)
+    sids = [daemon.create()["id"] for _ in range(30)]
+    daemon.stop()
+    daemon = Daemon(home)
+    for sid in sids:
+        wire = Wire(daemon.port)
+        wire.send(handshake(daemon, sid))
+        wire.sock.close()
+    check_equal("health after it", daemon.http("GET", "/v3/health").status, 200)
+    for sid in sids:
+        with daemon.ws(sid, 0) as ws:
+            check_equal("first event", ws.recv()["seq"], 1)
+
+
+def test_a_ping_is_answered_by_a_heartbeat():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    for session in (sid, None):
+        with daemon.ws(session, 1 if session else None) as ws:
+            for message in ({"type": "ping"}, {"type": "ping", "sessionId": "nobody", "ts": 1}):
+                ws.send_json(message)
+                check_equal(f"the answer to {message}", ws.recv(), {"event": "heartbeat"})
+
+
+def test_a_hello_never_takes_a_client_back_in_a_log_it_follows():
+    daemon = Daemon(Home())
+    sid = daemon.create()["id"]
+    for i in range(4):
+        daemon.http("PATCH", f"/v3/sessions/{sid}", {"title": f"t{i}"}).expect(200)
+    with daemon.ws(sid, 0) as ws:
+        check_equal("the log", [ws.recv()["seq"] for _ in range(5)], [1, 2, 3, 4, 5])
+        for after in (0, 2, 4, 5, 500, -1):
+            ws.send_json({"type": "hello", "clientId": "c", "sessionId": sid, "afterSeq": after})
+            ws.send_json({"type": "ping"})
+            check_equal(f"what comes after a hello with {after}", ws.recv(), {"event": "heartbeat"})
+        daemon.http("PATCH", f"/v3/sessions/{sid}", {"title": "last"}).expect(200)
+        check_equal("the next event", ws.recv()["seq"], 6)
+    # Forward, and in another session, it goes where it is told.
+    other = daemon.create()["id"]
+    with daemon.ws(other, 0) as ws:
+        check_equal("the other log", ws.recv()["seq"], 1)
+        ws.send_json({"type": "hello", "sessionId": sid, "afterSeq": 4})
+        check_equal("the first one, from there", [ws.recv()["seq"], ws.recv()["seq"]], [5, 6])
 
 
 def test_the_old_token_is_refused_after_a_restart():
