@@ -80,6 +80,9 @@ struct request_resolve {
 struct request_background {
 	const char *session_id, *command, *label /* NULL: none */, *cwd /* NULL: the workspace */;
 	uint64_t timeout_ms; /* 0: the setting's */
+	/* Not from the wire: which git directories outside the workspace it may write. */
+	const json_t *repositories; /* array of paths, NULL: none */
+	bool any_repository;
 };
 
 /* Is id one a session may have: ^[a-zA-Z0-9_-]{1,64}$ */

@@ -391,6 +391,8 @@ enum api_error background_start(struct background *b, struct session *s,
 				   .call = p->id,
 				   .hidden = b->core->opts.home,
 				   .network = config_bool(config, "tools.network"),
+				   .repositories = r->repositories,
+				   .any_repository = r->any_repository,
 				   .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
 				   .timeout_ms = p->timeout_ms,
 				   .args = args},
@@ -504,9 +506,13 @@ bool background_kill(
 
 /* --- as tools --- */
 
-static bool tool_start(struct background *b, struct session *s, const json_t *args, struct buf *out)
+static bool tool_start(
+    struct background *b, struct session *s, const struct background_call *call, struct buf *out)
 {
-	struct request_background r = {.command = json_cstr(args, "command", ""),
+	const json_t *args = call->args;
+	struct request_background r = {.repositories = call->repositories,
+	    .any_repository = call->any_repository,
+	    .command = json_cstr(args, "command", ""),
 	    .label = json_cstr(args, "label", NULL),
 	    .cwd = json_cstr(args, "cwd", NULL),
 	    .timeout_ms = (uint64_t)json_int(args, "timeoutMs", 0)};
@@ -548,14 +554,16 @@ static void put_text_of(struct process *p, uint64_t after, struct buf *out)
 }
 
 bool background_tool(
-    struct background *b, struct session *s, const char *name, const json_t *args, struct buf *out)
+    struct background *b, struct session *s, const struct background_call *call, struct buf *out)
 {
+	const char *name = call->name;
+	const json_t *args = call->args;
 	const char *id = json_cstr(args, "processId", NULL), *signal_name;
 	struct process *p = id ? find(b, id, s->row.id) : NULL;
 	bool killed = false;
 
 	if (strcmp(name, "bg_start") == 0)
-		return tool_start(b, s, args, out);
+		return tool_start(b, s, call, out);
 	if (id && !p) {
 		buf_addf(out, "there is no background process %.64s in this session", id);
 		return false;

@@ -61,9 +61,17 @@ bool background_put_output(const struct background *b, const char *id, const cha
 bool background_kill(
     struct background *b, const char *id, const char *session_id, int signum, bool *ret_killed);
 
-/* Carry out one of the bg_* tools for the session; the text for the model is appended to out. True:
- * ok. */
+/* A bg_* tool as it was decided on. Borrowed. */
+struct background_call {
+	const char *name;
+	const json_t *args;
+	const json_t *repositories; /* git directories outside the workspace that the process may
+				       write: array of paths, NULL: none */
+	bool any_repository;
+};
+
+/* Carry it out for the session; the text for the model is appended to out. True: ok. */
 bool background_tool(
-    struct background *b, struct session *s, const char *name, const json_t *args, struct buf *out);
+    struct background *b, struct session *s, const struct background_call *call, struct buf *out);
 
 #endif

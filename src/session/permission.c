@@ -14,6 +14,7 @@
 #include "protocol/payload.h"
 #include "protocol/requests.h"
 #include "session/core.h"
+#include "session/rules.h"
 #include "session/session.h"
 #include "store/log.h"
 #include "store/permissions.h"
@@ -22,7 +23,7 @@ struct permission {
 	struct list link;	 /* in session->permissions */
 	struct session *session; /* owned reference */
 	char id[32];
-	char *turn_id, *tool, *args, *preview, *match; /* owned */
+	char *turn_id, *tool, *args, *preview, *match, *repository; /* owned */
 	int64_t created_ms, expires_ms;
 	uint64_t timeout_ms;
 	uint64_t asked_us;	   /* monotonic: the wall clock may jump */
@@ -49,6 +50,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	free(p->args);
 	free(p->preview);
 	free(p->match);
+	free(p->repository);
 	free(p->by);
 	free(p->answer);
 	free(p);
@@ -76,12 +78,15 @@ static const char *word(bool allow)
 static void remember(struct permission *p)
 {
 	struct session *s = p->session;
-	json_t *rule = json_pack(
-	    "{s:s, s:s, s:s}", "tool", p->tool, "match", p->match, "decision", word(p->allow));
 
 	if (!s->rules)
 		s->rules = json_array();
-	json_array_append_new(s->rules, rule);
+	json_array_append_new(s->rules, json_pack("{s:s, s:s, s:s}", "tool", p->tool, "match",
+					    p->match, "decision", word(p->allow)));
+	if (p->repository && p->allow)
+		json_array_append_new(
+		    s->rules, json_pack("{s:s, s:s, s:s}", "tool", RULES_REPOSITORY, "match",
+				  p->repository, "decision", word(true)));
 }
 
 static void on_decided(void *data, int rc)
@@ -120,6 +125,9 @@ static void decide(
 	buf_finish(&payload);
 	if (p->remember)
 		store_rule_put(s->core->opts.store, s->row.num, p->tool, p->match, word(allow));
+	if (p->remember && p->repository && allow)
+		store_rule_put(
+		    s->core->opts.store, s->row.num, RULES_REPOSITORY, p->repository, word(allow));
 	p->writing = true;
 	store_permission_resolve(
 	    s->core->opts.store, s->row.num, p->id, word(allow), by, on_decided, p);
@@ -181,6 +189,7 @@ struct permission *permission_ask(const struct permission_opts *o)
 	p->args = mem_strdup(o->args);
 	p->preview = mem_strdup(o->preview);
 	p->match = o->match ? mem_strdup(o->match) : NULL;
+	p->repository = o->repository ? mem_strdup(o->repository) : NULL;
 	p->on_decided = o->on_decided;
 	p->data = o->data;
 	p->timeout_ms = (uint64_t)config_int(s->core->opts.config, "daemon.permissionTimeoutMs");

@@ -34,6 +34,8 @@ struct permission_opts {
 	const char *args;    /* JSON text of the arguments as they will be used */
 	const char *preview; /* for a person */
 	const char *match; /* what a remembered decision holds for; NULL: it cannot be remembered */
+	const char *repository; /* one that the request names and a remembered yes holds for as
+				   well, or NULL */
 	permission_cb *on_decided;
 	void *data;
 };

@@ -26,6 +26,7 @@
 #include "tools/pool.h"
 #include "tools/schema.h"
 #include "tools/tool.h"
+#include "tools/workspace.h"
 
 enum call_state {
 	CALL_WAITING, /* for the calls before it */
@@ -45,6 +46,9 @@ struct call {
 	struct permission *permission;
 	char shown[TOOL_STATE_SIZE]; /* the file's state a person was shown, "" none */
 	bool outside;		     /* a decision named a path outside the workspace */
+	char *control;		     /* owned: the control file a request names, NULL: none */
+	char *repository;	     /* owned: the git directory a request names, NULL: none */
+	bool allowed;		     /* without asking, but for what a look may find */
 	unsigned asks;
 	uint64_t start_seq, end_seq; /* of tool.start and tool.end, 0: not appended */
 	uint64_t begun_us;
@@ -105,9 +109,29 @@ static void on_ran(void *data, const struct tool_answer *a);
 static void ask(struct call *c, const char *preview);
 static void show(struct call *c);
 
+/* It runs a shell command, now or in the background. */
+static bool runs_command(const struct call *c)
+{
+	return c->tool->kind == TOOL_COMMAND || strcmp(c->name, "bg_start") == 0;
+}
+
+/* The repositories outside the workspace that a command may write: owned, NULL for none. */
+static json_t *repositories(const struct call *c)
+{
+	json_t *paths = rules_repositories(c->round->opts.session->rules);
+
+	if (!c->repository)
+		return paths;
+	if (!paths)
+		paths = json_array();
+	json_array_append_new(paths, json_string(c->repository));
+	return paths;
+}
+
 static void start_in_host(
     struct call *c, enum tool_step what, void (*done)(void *, const struct tool_answer *))
 {
+	json_t *writable = runs_command(c) && what == STEP_RUN ? repositories(c) : NULL;
 	struct session *s = c->round->opts.session;
 	const struct config *config = s->core->opts.config;
 	struct buf path = {0};
@@ -126,6 +150,9 @@ static void start_in_host(
 		    .outside_write = may && what == STEP_RUN &&
 				     (c->tool->kind == TOOL_EDIT || c->tool->kind == TOOL_DELETE),
 		    .expect = c->shown[0] ? c->shown : NULL,
+		    .control = c->control,
+		    .repositories = writable,
+		    .any_repository = c->round->opts.overrides->allow_all,
 		    .network =
 			c->tool->kind == TOOL_COMMAND && config_bool(config, "tools.network"),
 		    .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
@@ -136,6 +163,7 @@ static void start_in_host(
 		.owner = s,
 		.on_done = done,
 		.data = c});
+	json_decref(writable);
 	buf_finish(&path);
 }
 
@@ -143,6 +171,7 @@ static void run(struct call *c)
 {
 	struct session *s = c->round->opts.session;
 	struct buf text = {0};
+	json_t *writable;
 	bool ok;
 
 	c->state = CALL_RUNNING;
@@ -152,7 +181,14 @@ static void run(struct call *c)
 		return;
 	}
 	/* bg_*: the process outlives the call. */
-	ok = background_tool(s->core->background, s, c->name, c->args, &text);
+	writable = repositories(c);
+	ok = background_tool(s->core->background, s,
+	    &(struct background_call){.name = c->name,
+		.args = c->args,
+		.repositories = writable,
+		.any_repository = c->round->opts.overrides->allow_all},
+	    &text);
+	json_decref(writable);
 	end_call(c, &(struct outcome){.text = buf_cstr(&text), .ok = ok});
 	buf_finish(&text);
 }
@@ -163,6 +199,21 @@ static void note_artifacts(struct session *s, const struct tool_answer *a)
 	if ((a->dir_existed || a->truncated) && core_note_artifacts(s->core, s->row.id) &&
 	    a->dir_existed)
 		core_notice(s->core, LOG_WARN, "session dir already exists, skipping mkdir");
+}
+
+/*
+ * It came upon a control file that nobody agreed to: whatever setting or mode let it run so far, a
+ * person is asked for this file. False: it is asked for already, or nobody is there.
+ */
+static bool stopped_at_control(struct call *c, const char *path)
+{
+	if (c->round->opts.overrides->non_interactive || c->asks >= ROUND_MAX_ASKS ||
+	    (c->control && strcmp(c->control, path) == 0))
+		return false;
+	free(c->control);
+	c->control = mem_strdup(path);
+	show(c);
+	return true;
 }
 
 static void on_ran(void *data, const struct tool_answer *a)
@@ -176,6 +227,8 @@ static void on_ran(void *data, const struct tool_answer *a)
 		show(c);
 		return;
 	}
+	if (a->control && a->control[0] && !a->ok && stopped_at_control(c, a->control))
+		return;
 	note_artifacts(s, a);
 	end_call(c, &(struct outcome){.text = a->text,
 			.ok = a->ok,
@@ -201,6 +254,9 @@ static void on_decided(
 		struct buf path = {0};
 
 		c->outside = rules_outside(c->tool, c->args, c->round->workspace, &path);
+		/* It was agreed to by its name, and through no link. */
+		if (c->outside && !c->control)
+			c->control = mem_strdup(buf_cstr(&path));
 		buf_finish(&path);
 		run(c);
 	} else if (strcmp(reason, "timeout") == 0) {
@@ -228,7 +284,9 @@ static void ask(struct call *c, const char *preview)
 	    .tool = c->name,
 	    .args = buf_cstr(&args),
 	    .preview = preview,
-	    .match = can ? buf_cstr(&match) : NULL,
+	    .repository = c->repository,
+	    /* A control file is asked for each time. */
+	    .match = can && !c->control ? buf_cstr(&match) : NULL,
 	    .on_decided = on_decided,
 	    .data = c});
 	buf_finish(&args);
@@ -238,6 +296,7 @@ static void ask(struct call *c, const char *preview)
 static void on_shown(void *data, const struct tool_answer *a)
 {
 	struct call *c = data;
+	struct buf preview = {0};
 
 	c->pool = NULL;
 	/* What cannot be done need not be asked: the model hears why. */
@@ -246,7 +305,55 @@ static void on_shown(void *data, const struct tool_answer *a)
 		return;
 	}
 	snprintf(c->shown, sizeof c->shown, "%s", a->state);
-	ask(c, a->text);
+	free(c->control);
+	c->control = a->control && a->control[0] ? mem_strdup(a->control) : NULL;
+	if (c->control)
+		buf_addf(&preview,
+		    "CONTROL FILE: %s\n(your git, shell or editor runs things from it without "
+		    "asking)\n",
+		    c->control);
+	buf_adds(&preview, a->text);
+	ask(c, buf_cstr(&preview));
+	buf_finish(&preview);
+}
+
+/* A command would like to write the repository around its workspace, and was not allowed to yet. */
+static bool wants_repository(const struct call *c, const char *path)
+{
+	json_t *known = rules_repositories(c->round->opts.session->rules);
+	const json_t *one;
+	bool wants = path && path[0];
+	size_t i;
+
+	json_array_foreach (known, i, one)
+		wants = wants && strcmp(json_string_value(one), path) != 0;
+	json_decref(known);
+	return wants;
+}
+
+/* What the host found of where a command would run. */
+static void on_looked(void *data, const struct tool_answer *a)
+{
+	struct call *c = data;
+	struct buf preview = {0};
+
+	c->pool = NULL;
+	if (!a->ok) {
+		fail_call(c, a->text);
+		return;
+	}
+	if (wants_repository(c, a->repository))
+		c->repository = mem_strdup(a->repository);
+	if (c->allowed && !c->repository) {
+		run(c);
+		return;
+	}
+	preview_put(&preview, c->tool, c->args, c->args_text, c->round->workspace);
+	if (c->repository)
+		buf_addf(&preview, "\nand write the repository at %s, outside the workspace",
+		    c->repository);
+	ask(c, buf_cstr(&preview));
+	buf_finish(&preview);
 }
 
 static void show(struct call *c)
@@ -261,6 +368,11 @@ static void show(struct call *c)
 		c->state = CALL_SHOWING;
 		c->shown[0] = '\0';
 		start_in_host(c, STEP_PREVIEW, on_shown);
+		return;
+	}
+	if (runs_command(c)) {
+		c->state = CALL_SHOWING;
+		start_in_host(c, STEP_PREVIEW, on_looked);
 		return;
 	}
 	preview_put(&preview, c->tool, c->args, c->args_text, c->round->workspace);
@@ -285,6 +397,8 @@ static void say_unknown(struct call *c)
 static bool check(struct call *c)
 {
 	struct err err = {0};
+	struct buf plain = {0};
+	bool everything;
 	char text[700];
 
 	if (!c->tool) {
@@ -306,7 +420,11 @@ static bool check(struct call *c)
 		fail_call(c, "this session has no workspace");
 		return false;
 	}
-	if (strcmp(c->round->workspace, "/") == 0) {
+	workspace_plain("/", c->round->workspace, &plain);
+	everything = c->round->workspace[0] && strcmp(buf_cstr(&plain), ".") == 0;
+	buf_finish(&plain);
+	/* Through links and as a home directory the host finds it. */
+	if (everything) {
 		fail_call(c, "the workspace is the whole system: make a session in a directory of "
 			     "the project");
 		return false;
@@ -339,7 +457,12 @@ static void begin_call(struct call *c)
 	    why, sizeof why)) {
 	case RULES_ALLOW:
 		c->outside = o->overrides->allow_all;
-		run(c);
+		c->allowed = true;
+		if (runs_command(c) && !o->overrides->allow_all && !o->overrides->non_interactive &&
+		    rules_speaks_of_git(c->args))
+			show(c);
+		else
+			run(c);
 		break;
 	case RULES_ASK:
 		show(c);
@@ -519,6 +642,8 @@ static void on_closed(uv_handle_t *handle)
 		free(c->id);
 		free(c->name);
 		free(c->args_text);
+		free(c->control);
+		free(c->repository);
 		json_decref(c->args);
 		buf_finish(&c->result);
 	}

@@ -2,6 +2,7 @@
 #include "session/rules.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/config.h"
@@ -158,4 +159,25 @@ enum rules_verdict rules_decide(const struct rules_question *q, char *why, size_
 	    "%s was not run: nobody is there to ask (--non-interactive); `opta config set "
 	    "permissions.%s allow` would allow it",
 	    name, name);
+}
+
+json_t *rules_repositories(const json_t *remembered)
+{
+	json_t *paths = json_array();
+	const json_t *rule;
+	size_t i;
+
+	json_array_foreach (remembered, i, rule)
+		if (strcmp(json_cstr(rule, "tool", ""), RULES_REPOSITORY) == 0 &&
+		    strcmp(json_cstr(rule, "decision", ""), "allow") == 0)
+			json_array_append_new(paths, json_string(json_cstr(rule, "match", "")));
+	if (json_array_size(paths))
+		return paths;
+	json_decref(paths);
+	return NULL;
+}
+
+bool rules_speaks_of_git(const json_t *args)
+{
+	return strstr(json_cstr(args, "command", ""), "git") != NULL;
 }

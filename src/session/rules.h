@@ -47,4 +47,19 @@ bool rules_outside(
 bool rules_match(
     const struct tool *tool, const json_t *args, const char *workspace, struct buf *out);
 
+/* What a decision on a repository is kept under, in the place of a tool's name. */
+#define RULES_REPOSITORY "repository"
+
+/*
+ * Git directories outside the workspace that commands of this session may write, as the person
+ * said once for all: an array the caller releases, NULL for none. remembered may be NULL.
+ */
+json_t *rules_repositories(const json_t *remembered);
+
+/*
+ * May the command want to write a repository? It speaks of git. This only decides whether it is
+ * worth asking for one outside the workspace: what it can write is the sandbox's to say.
+ */
+bool rules_speaks_of_git(const json_t *args);
+
 #endif

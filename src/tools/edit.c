@@ -128,7 +128,7 @@ void edit_apply(struct tool_call *call, const char *path, const json_t *edits, b
 	mode_t mode = 0644;
 	bool good;
 	size_t i;
-	int rc = workspace_read(call, path, &old, &mode);
+	int rc = workspace_guard(call, path) ? workspace_read(call, path, &old, &mode) : -1;
 
 	if (rc == -ENOENT)
 		tool_fail(call, "%.500s does not exist: write_file makes files", path);

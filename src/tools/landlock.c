@@ -176,6 +176,9 @@ static int landlock_files(int ruleset, const struct sandbox_opts *o)
 		rc = landlock_allow_below(ruleset, o->workspace, all, ours, true);
 	if (rc == 0 && o->extra_write)
 		rc = landlock_allow_below(ruleset, o->extra_write, all, ours, true);
+	for (size_t i = 0; rc == 0 && i < 2; i++)
+		if (o->repository[i])
+			rc = landlock_allow_below(ruleset, o->repository[i], all, ours, true);
 	if (rc == 0 && o->temp)
 		rc = landlock_allow(ruleset, o->temp, all, true);
 	return rc;

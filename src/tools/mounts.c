@@ -225,9 +225,30 @@ static int put_back(int tree, const char *path)
 	return rc ? rc : attach_tree(tree, path);
 }
 
+static int put_guards(const struct mounts_opts *o, struct err *reterr)
+{
+	for (size_t i = 0; i < o->guard_count; i++) {
+		const struct mounts_guard *g = &o->guards[i];
+		int tree = clone_tree(g->path), rc;
+
+		/* It went away meanwhile. */
+		if (tree < 0 && errno == ENOENT)
+			continue;
+		rc = tree < 0 ? -errno : attach_tree(tree, g->path);
+		if (tree >= 0)
+			close(tree);
+		if (rc == 0 && g->readonly)
+			rc = make_readonly(g->path);
+		if (rc != 0)
+			return err_set(reterr, rc, "%.500s cannot be kept as it is: %s", g->path,
+			    strerror(-rc));
+	}
+	return 0;
+}
+
 int mounts_make(const struct mounts_opts *o, struct err *reterr)
 {
-	int work = -1, extra = -1, trees[MOUNTS_DEVICES], rc;
+	int work = -1, extra = -1, repository[2] = {-1, -1}, trees[MOUNTS_DEVICES], rc;
 	char options[64];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -241,6 +262,11 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 		rc = fail(reterr, -errno, "the directory the permission names cannot be mounted");
 		goto out;
 	}
+	for (size_t i = 0; i < 2; i++)
+		if (o->repository[i] && (repository[i] = clone_tree(o->repository[i])) < 0) {
+			rc = fail(reterr, -errno, "the repository cannot be mounted");
+			goto out;
+		}
 	rc = make_readonly("/");
 	if (rc != 0) {
 		fail(reterr, rc, "the system cannot be made read-only");
@@ -267,10 +293,16 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 		rc = make_readonly(o->extra);
 	if (rc == 0)
 		rc = put_back(work, o->workspace);
+	for (size_t i = 0; rc == 0 && i < 2; i++)
+		if (repository[i] >= 0)
+			rc = put_back(repository[i], o->repository[i]);
 	if (rc != 0) {
 		fail(reterr, rc, "the workspace cannot be mounted back");
 		goto out;
 	}
+	rc = put_guards(o, reterr);
+	if (rc != 0)
+		goto out;
 	rc = cover_hidden(o->hidden);
 	if (rc != 0)
 		fail(reterr, rc, "opta's own directory cannot be hidden");
@@ -281,6 +313,9 @@ out:
 		close(work);
 	if (extra >= 0)
 		close(extra);
+	for (size_t i = 0; i < 2; i++)
+		if (repository[i] >= 0)
+			close(repository[i]);
 	for (size_t i = 0; i < MOUNTS_DEVICES; i++)
 		if (trees[i] >= 0)
 			close(trees[i]);

@@ -9,17 +9,27 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 
 enum { MOUNTS_TMP_MB = 512 }; /* of the private /tmp, in memory */
 
+/* A path that stays where it is, as a mount over itself; and as it is, when it is read-only. */
+struct mounts_guard {
+	char *path; /* owned by whoever made the list */
+	bool readonly;
+};
+
 struct mounts_opts {
-	const char *workspace; /* stays writable */
-	const char *extra;     /* one more directory that is seen as it is, or NULL */
-	bool extra_write;      /* and is writable */
-	const char *hidden;    /* opta's own directory */
-	bool proc;	       /* a fresh /proc can be had */
+	const char *workspace;	   /* stays writable */
+	const char *extra;	   /* one more directory that is seen as it is, or NULL */
+	bool extra_write;	   /* and is writable */
+	const char *repository[2]; /* directories of a repository that stay writable, or NULL */
+	const struct mounts_guard *guards; /* in what is writable by then, one after the other */
+	size_t guard_count;
+	const char *hidden; /* opta's own directory */
+	bool proc;	    /* a fresh /proc can be had */
 };
 
 /* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */

@@ -110,7 +110,8 @@ static void crashed(struct pool_call *c, const char *why)
 static void maybe_done(struct pool_call *c)
 {
 	struct pool *p = c->pool;
-	struct tool_answer none = {.text = c->why, .crash = c->why, .state = ""};
+	struct tool_answer none = {
+	    .text = c->why, .crash = c->why, .state = "", .control = "", .repository = ""};
 	char signal_text[40] = "";
 
 	if (!c->eof || !c->ended || c->cancelled)
@@ -471,7 +472,8 @@ static int run_call(struct pool_call *c)
 static void on_refused(uv_handle_t *handle)
 {
 	struct pool_call *c = handle->data;
-	struct tool_answer a = {.text = c->why, .crash = c->why, .state = ""};
+	struct tool_answer a = {
+	    .text = c->why, .crash = c->why, .state = "", .control = "", .repository = ""};
 
 	if (!c->cancelled) {
 		list_remove(&c->link);

@@ -59,6 +59,12 @@ void request_put(struct buf *out, const struct tool_request *r)
 	put_text(out, "artifacts", r->artifacts);
 	put_text(out, "outside", r->outside);
 	put_text(out, "expect", r->expect);
+	put_text(out, "control", r->control);
+	put_flag(out, "anyRepository", r->any_repository);
+	if (r->repositories) {
+		buf_adds(out, ",\"repositories\":");
+		json_put(out, r->repositories);
+	}
 	put_flag(out, "outsideWrite", r->outside_write);
 	put_flag(out, "network", r->network);
 	buf_adds(out, ",\"args\":");
@@ -83,6 +89,9 @@ bool request_parse(const json_t *json, struct tool_request *ret)
 	    .artifacts = json_cstr(json, "artifacts", NULL),
 	    .outside = json_cstr(json, "outside", NULL),
 	    .expect = json_cstr(json, "expect", NULL),
+	    .control = json_cstr(json, "control", NULL),
+	    .repositories = json_object_get(json, "repositories"),
+	    .any_repository = flag(json, "anyRepository"),
 	    .outside_write = flag(json, "outsideWrite"),
 	    .network = flag(json, "network"),
 	    .memory_mb = (int)json_int(json, "memoryMb", 2048),
@@ -105,6 +114,8 @@ void answer_put(struct buf *out, const struct tool_answer *a)
 	put_text(out, "text", a->text);
 	put_text(out, "crash", a->crash);
 	put_text(out, "state", a->state);
+	put_text(out, "control", a->control);
+	put_text(out, "repository", a->repository);
 	buf_addc(out, '}');
 }
 
@@ -124,6 +135,8 @@ bool answer_parse(const char *p, size_t n, struct tool_answer *ret)
 	    .text = json_cstr(json, "text", ""),
 	    .crash = json_cstr(json, "crash", NULL),
 	    .state = json_cstr(json, "state", ""),
+	    .control = json_cstr(json, "control", ""),
+	    .repository = json_cstr(json, "repository", ""),
 	    .memory = json};
 	return true;
 }

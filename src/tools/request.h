@@ -43,6 +43,10 @@ struct tool_request {
 	const char *outside; /* the path outside the workspace a permission named; NULL: none */
 	bool outside_write;  /* it may be written too */
 	const char *expect;  /* the state that was shown, NULL: none */
+	const char *control; /* the control file (control.h) somebody agreed to, NULL: none */
+	const json_t *repositories; /* git directories outside the workspace that commands may
+				       write: array of paths; NULL: none */
+	bool any_repository;	    /* or whichever is the workspace's */
 	bool network;
 	int memory_mb;
 	uint64_t timeout_ms; /* 0: none */
@@ -58,7 +62,10 @@ struct tool_answer {
 	const char *text; /* for the model */
 	const char
 	    *crash; /* how the call's process ended when it should not have; NULL: it did not */
-	const char *state; /* preview: of the file shown; "" none */
+	const char *state;   /* preview: of the file shown; "" none */
+	const char *control; /* the control file that it would write or was stopped at; "" none */
+	const char *repository; /* preview of a command: the git directory outside the workspace
+				   that it would like to write; "" none */
 	json_t *memory;
 };
 

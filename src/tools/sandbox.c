@@ -157,7 +157,8 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
 	    {s->landlock > 0 && s->landlock < 6,
 		"Landlock scopes (kernel 6.12): commands with network can reach abstract sockets"},
 	    {s->landlock && !s->pid_ns,
-		"namespaces: a tool's processes are found and killed one by one, it shares /tmp "
+		"namespaces: a tool's processes are found and killed one by one, it can change "
+		"the hooks and the configuration of the workspace's repository, it shares /tmp "
 		"and /proc, can change modes and times of other files, and has no terminals and no "
 		"Unix sockets"},
 	    {s->pid_ns && !s->proc, "a fresh /proc: tools have none"},

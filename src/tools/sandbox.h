@@ -33,8 +33,9 @@ extern const char *const sandbox_layers[];
 
 struct sandbox_opts {
 	const struct sandbox_support *support;
-	const char *workspace;	 /* may be written; NULL: nothing may */
-	const char *extra_write; /* one more directory that may be written, or NULL */
+	const char *workspace;	   /* may be written; NULL: nothing may */
+	const char *extra_write;   /* one more directory that may be written, or NULL */
+	const char *repository[2]; /* and two of a git repository, or NULL */
 	const char *temp;   /* and the call's own temporary directory, or NULL: /tmp is private */
 	const char *hidden; /* must not be seen: opta's own directory */
 	bool mounts;	    /* the mount namespace hides and protects already */

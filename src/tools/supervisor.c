@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -21,10 +22,10 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tools/limits.h"
-#include "tools/mounts.h"
 #include "tools/output.h"
 #include "tools/request.h"
 #include "tools/tool.h"
+#include "tools/view.h"
 #include "tools/workspace.h"
 
 enum {
@@ -46,20 +47,18 @@ struct supervisor {
 	struct buf input; /* the request's frame */
 	json_t *json;	  /* owned */
 	struct tool_request request;
-	bool init;     /* of a pid namespace */
-	int artifacts; /* descriptor of the sessions directory, -1: none */
-	int signals;   /* signalfd */
-	int out, err;  /* our ends of the tool's pipes, -1: ended */
-	pid_t tool;    /* 0: gone */
-	int status;    /* of the tool, once it is gone */
+	bool init; /* of a pid namespace */
+	struct view view;
+	int signals;  /* signalfd */
+	int out, err; /* our ends of the tool's pipes, -1: ended */
+	pid_t tool;   /* 0: gone */
+	int status;   /* of the tool, once it is gone */
 	struct output *output;
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
 	bool timed_out, told_to_end, more_dead;
-	char limit[160];	       /* which limit ended it, "" none */
-	char extra[TOOL_MAX_PATH + 1]; /* the directory outside that must be seen, "" none */
-	int net_rules;		       /* where become_tool kept them, -1: none */
-	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
+	char limit[160]; /* which limit ended it, "" none */
+	int net_rules;	 /* where become_tool kept them, -1: none */
 };
 
 /* --- the daemon's end --- */
@@ -142,7 +141,9 @@ static void set_environment(const struct supervisor *s, const char *cwd)
 	setenv("PAGER", "cat", 1);
 	setenv("GIT_PAGER", "cat", 1);
 	setenv("GIT_TERMINAL_PROMPT", "0", 1);
-	setenv("TMPDIR", s->temp[0] ? s->temp : "/tmp", 1);
+	/* The workspace is a mount of its own: a repository around it is still its repository. */
+	setenv("GIT_DISCOVERY_ACROSS_FILESYSTEM", "1", 1);
+	setenv("TMPDIR", s->view.temp[0] ? s->view.temp : "/tmp", 1);
 	setenv("PWD", cwd, 1);
 	/* So that a script can tell, and so can the person who reads its output. */
 	setenv("OPTA_TOOL", "1", 1);
@@ -171,16 +172,18 @@ static void confine(struct supervisor *s, bool own_code)
 	struct err err = {0};
 
 	limits_set(r->timeout_ms, s->opts->support->user_ns && s->init);
-	if (sandbox_enter(&(struct sandbox_opts){.support = s->opts->support,
-			      .workspace = r->workspace,
-			      .extra_write = r->outside_write && s->extra[0] ? s->extra : NULL,
-			      .temp = s->temp[0] ? s->temp : NULL,
-			      .hidden = r->hidden,
-			      .mounts = s->init,
-			      .own_code = own_code,
-			      .outside = r->outside,
-			      .network = r->network && !own_code,
-			      .net_rules = s->net_rules},
+	if (sandbox_enter(
+		&(struct sandbox_opts){.support = s->opts->support,
+		    .workspace = r->workspace,
+		    .extra_write = r->outside_write && s->view.extra[0] ? s->view.extra : NULL,
+		    .repository = {view_repository(&s->view, 0), view_repository(&s->view, 1)},
+		    .temp = s->view.temp[0] ? s->view.temp : NULL,
+		    .hidden = r->hidden,
+		    .mounts = s->init,
+		    .own_code = own_code,
+		    .outside = r->outside,
+		    .network = r->network && !own_code,
+		    .net_rules = s->net_rules},
 		&err) != 0)
 		die(STDERR_FILENO, "the sandbox could not be made, so nothing was run: %s\n",
 		    err.text);
@@ -188,13 +191,17 @@ static void confine(struct supervisor *s, bool own_code)
 
 static void run_function(struct supervisor *s)
 {
+	static char real[PATH_MAX];
 	const struct tool *tool = tool_find(s->request.tool);
 	void (*act)(struct tool_call *) =
 	    s->request.step == STEP_PREVIEW ? tool->preview : tool->run;
 	struct tool_call call = {.args = s->request.args,
 	    .root = s->request.workspace,
 	    .outside = s->request.outside != NULL,
-	    .expect = s->request.expect};
+	    .expect = s->request.expect,
+	    .control = s->request.control,
+	    .home = view_home(real),
+	    .preview = s->request.step == STEP_PREVIEW};
 	struct buf json = {0};
 
 	limits_set_memory(s->request.memory_mb, true);
@@ -210,7 +217,8 @@ static void run_function(struct supervisor *s)
 			      .truncated = call.truncated,
 			      .changed = call.changed,
 			      .text = buf_cstr(&call.text),
-			      .state = call.state});
+			      .state = call.state,
+			      .control = call.control_found});
 	file_write_all(STDOUT_FILENO, json.p, json.len);
 	_exit(0);
 }
@@ -265,7 +273,7 @@ static void become_tool(struct supervisor *s, pid_t supervisor, int out, int err
 	else if (!function)
 		s->net_rules = s->opts->net_rules;
 	syscall(SYS_close_range, s->net_rules >= 0 ? TOOL_RULES_FD + 1U : 3U, ~0U, 0U);
-	s->artifacts = -1;
+	s->view.artifacts = -1;
 	confine(s, function);
 	if (function)
 		run_function(s);
@@ -419,6 +427,7 @@ static void look_at_use(struct supervisor *s)
 
 	s->look_us = clock_mono_us() +
 		     (background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS) * 1000ULL;
+	view_look(&s->view);
 	limits_look(getpid(), s->init, &use);
 	if (use.processes > LIMITS_PROCESSES)
 		snprintf(s->limit, sizeof s->limit,
@@ -535,6 +544,10 @@ static void answer_command(struct supervisor *s)
 	describe_end(s, &a, &text, crash, sizeof crash);
 	if (!text.len)
 		buf_adds(&text, "(no output)\n");
+	if (!a.ok && s->view.repository.outside && !s->view.repository_write)
+		buf_addf(&text,
+		    "[the git repository at %s lies outside the workspace and was read-only]\n",
+		    s->view.repository.common);
 	a.text = buf_cstr(&text);
 	answer(s, &a);
 	buf_finish(&text);
@@ -585,92 +598,10 @@ static void answer_function(struct supervisor *s)
 
 static void refuse(struct supervisor *s, const char *text)
 {
-	if (s->temp[0])
-		rmdir(s->temp);
+	if (s->view.temp[0])
+		rmdir(s->view.temp);
 	answer(s, &(struct tool_answer){.text = text, .crash = text});
 	_exit(1);
-}
-
-/* The private directories lie over these. */
-static bool is_covered(const char *path)
-{
-	static const char *const covered[] = {"/tmp", "/run", "/dev/shm"};
-
-	for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) {
-		size_t n = strlen(covered[i]);
-
-		if (strncmp(path, covered[i], n) == 0 && (path[n] == '/' || !path[n]))
-			return true;
-	}
-	return false;
-}
-
-/* Which directory must be seen for the path outside: itself, or what holds it. */
-static void find_extra(struct supervisor *s)
-{
-	const char *path = s->request.outside, *slash;
-	struct stat st;
-
-	if (!path || (!s->request.outside_write && !is_covered(path)))
-		return;
-	snprintf(s->extra, sizeof s->extra, "%s", path);
-	if (s->request.outside_write || stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
-		slash = strrchr(s->extra, '/');
-		s->extra[slash ? slash - s->extra : 0] = '\0';
-	}
-	/* What is not there needs no view, and the root is never made writable. */
-	if (s->extra[0] && stat(s->extra, &st) != 0)
-		s->extra[0] = '\0';
-}
-
-/* The view of the system; a failure is told and ends the call before anything ran. */
-static void make_view(struct supervisor *s)
-{
-	const struct supervisor_opts *o = s->opts;
-	struct err err = {0};
-	char text[700];
-	int rc;
-
-	find_extra(s);
-	if (!s->init) {
-		if (s->request.artifacts)
-			s->artifacts = open(s->request.artifacts, O_PATH | O_DIRECTORY | O_CLOEXEC);
-		/* Shared with everybody: a directory of our own in it. */
-		snprintf(s->temp, sizeof s->temp, "/tmp/opta-tool-XXXXXX");
-		if (!mkdtemp(s->temp))
-			s->temp[0] = '\0';
-		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-		return;
-	}
-	if (o->support->user_ns && (rc = mounts_map_user(o->uid, o->gid)) != 0) {
-		snprintf(text, sizeof text,
-		    "the sandbox could not be made, so nothing was run: user namespace: %s",
-		    strerror(-rc));
-		refuse(s, text);
-	}
-	/* A view of its own, which stays writable when the rest is not. */
-	if (s->request.artifacts)
-		s->artifacts = mounts_keep(s->request.artifacts);
-	if (mounts_make(&(struct mounts_opts){.workspace = s->request.workspace,
-			    .extra = s->extra[0] ? s->extra : NULL,
-			    .extra_write = s->request.outside_write,
-			    .hidden = s->request.hidden,
-			    .proc = o->support->proc},
-		&err) != 0) {
-		snprintf(text, sizeof text, "the sandbox could not be made, so nothing was run: %s",
-		    err.text);
-		refuse(s, text);
-	}
-	if (o->support->proc) {
-		limits_bound_pids();
-		if (mounts_seal_proc(&err) != 0) {
-			snprintf(text, sizeof text,
-			    "the sandbox could not be made, so nothing was run: %s", err.text);
-			refuse(s, text);
-		}
-	}
-	if (!s->request.network && o->support->net_ns)
-		mounts_loopback_up();
 }
 
 static void watch_signals(struct supervisor *s)
@@ -686,19 +617,6 @@ static void watch_signals(struct supervisor *s)
 	signal(SIGPIPE, SIG_IGN);
 }
 
-static void remove_temp(const char *path)
-{
-	/* A program does it better than we could, and it is only for kernels without namespaces. */
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
-		_exit(127);
-	}
-	if (pid > 0)
-		waitpid(pid, NULL, 0);
-}
-
 unsigned long supervisor_namespaces(const struct sandbox_support *support, bool network)
 {
 	if (!support->pid_ns)
@@ -710,8 +628,19 @@ unsigned long supervisor_namespaces(const struct sandbox_support *support, bool 
 
 static bool is_command(const struct supervisor *s)
 {
-	return s->request.step == STEP_BACKGROUND ||
-	       (s->request.step == STEP_RUN && strcmp(s->request.tool, "run_command") == 0);
+	return s->request.step == STEP_BACKGROUND || strcmp(s->request.tool, "run_command") == 0 ||
+	       (s->request.step == STEP_PREVIEW && strcmp(s->request.tool, "bg_start") == 0);
+}
+
+/* Before a command is asked for: nothing is run, only looked at where it would run. */
+static void answer_look(struct supervisor *s)
+{
+	answer(s, &(struct tool_answer){.ok = true,
+		      .text = "",
+		      .repository = s->view.repository.outside ? s->view.repository.common : ""});
+	if (s->view.temp[0])
+		rmdir(s->view.temp);
+	_exit(0);
 }
 
 static void set_times(struct supervisor *s, bool command)
@@ -726,7 +655,8 @@ static void set_times(struct supervisor *s, bool command)
 
 void supervisor_run(const struct supervisor_opts *opts)
 {
-	struct supervisor s = {.opts = opts, .artifacts = -1, .out = -1, .err = -1};
+	struct supervisor s = {.opts = opts, .out = -1, .err = -1};
+	struct err err = {0};
 	bool command;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
@@ -739,7 +669,19 @@ void supervisor_run(const struct supervisor_opts *opts)
 	command = is_command(&s);
 	if (!command && !tool_find(s.request.tool))
 		refuse(&s, "there is no such tool");
-	make_view(&s);
+	if (view_make(&s.view,
+		&(struct view_opts){.request = &s.request,
+		    .support = opts->support,
+		    .uid = opts->uid,
+		    .gid = opts->gid,
+		    .init = s.init,
+		    .command = command},
+		&err) != 0)
+		refuse(&s, err.text);
+	if (!s.init)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	if (command && s.request.step == STEP_PREVIEW)
+		answer_look(&s);
 	/* The view is made: what is left needs no power, and no tool may look into us, who hold the
 	   daemon's socket and the artifacts. */
 	if ((!opts->support->keep_power && sandbox_drop_capabilities() != 0) ||
@@ -747,20 +689,20 @@ void supervisor_run(const struct supervisor_opts *opts)
 		refuse(&s, "the sandbox could not be made, so nothing was run: no power given up");
 	set_times(&s, command);
 	if (command && s.request.step == STEP_RUN)
-		s.output = output_new(s.artifacts, s.request.session, s.request.call);
+		s.output = output_new(s.view.artifacts, s.request.session, s.request.call);
 	if (!start_tool(&s, !command))
 		refuse(&s, "the system could not start a process for the tool");
 	if (s.request.step == STEP_BACKGROUND)
 		send_frame(&s, FRAME_STARTED, "", 0);
 	watch(&s, !command);
+	view_look(&s.view);
 	if (command)
 		answer_command(&s);
 	else
 		answer_function(&s);
 	if (!s.init)
 		kill_descendants();
-	if (s.temp[0])
-		remove_temp(s.temp);
+	view_finish(&s.view);
 	/* The kernel ends all of the namespace with its init. */
 	_exit(0);
 }

@@ -36,17 +36,21 @@ enum {
 
 /* One call in its sandboxed process. */
 struct tool_call {
-	const json_t *args; /* checked against the schema */
-	int workspace;	    /* descriptor of the workspace directory */
-	const char *root;   /* its path */
-	bool outside;	    /* the permission named a path outside the workspace */
-	const char *expect; /* the file's state a person was shown; NULL: nobody was */
+	const json_t *args;  /* checked against the schema */
+	int workspace;	     /* descriptor of the workspace directory */
+	const char *root;    /* its path */
+	bool outside;	     /* the permission named a path outside the workspace */
+	const char *expect;  /* the file's state a person was shown; NULL: nobody was */
+	const char *control; /* the control file (control.h) a person agreed to, or NULL */
+	const char *home;    /* the person's home directory, or NULL */
+	bool preview;	     /* nothing is written */
 
 	/* What comes of it. */
 	bool ok;
 	bool truncated;		     /* text is not all there was */
 	bool changed;		     /* the file is not what was shown: ask again */
 	struct buf text;	     /* for the model; a preview: for the person */
+	char control_found[4400];    /* the control file it writes or would write, "" none */
 	char state[TOOL_STATE_SIZE]; /* preview: the state of the file it shows, "" none */
 };
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/json.h"
+#include "tools/guard.h"
 #include "tools/tool.h"
 #include "tools/workspace.h"
 
@@ -23,6 +24,10 @@ static int look(struct tool_call *call, const char *path, char *name, struct sta
 {
 	int dir = workspace_open_parent(call, path, false, name);
 
+	if (dir >= 0 && !guard_allows(call, dir, name)) {
+		close(dir);
+		return -1;
+	}
 	if (dir >= 0 && fstatat(dir, name, st, AT_SYMLINK_NOFOLLOW) != 0) {
 		tool_fail(call, "%.500s does not exist", path);
 		close(dir);

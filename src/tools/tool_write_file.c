@@ -11,7 +11,7 @@
 static bool read_old(
     struct tool_call *call, const char *path, struct buf *old, mode_t *mode, bool *there)
 {
-	int rc = workspace_read(call, path, old, mode);
+	int rc = workspace_guard(call, path) ? workspace_read(call, path, old, mode) : -1;
 
 	*there = rc == 0;
 	return rc == 0 || rc == -ENOENT;

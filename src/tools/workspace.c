@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/ids.h"
 #include "base/str.h"
+#include "tools/guard.h"
 #include "tools/tool.h"
 
 /* Append one part to an absolute path, taking ".." as one back. */
@@ -96,7 +97,7 @@ static int open_plain(struct tool_call *call, bool inside, const char *plain, in
 	return fd;
 }
 
-static void say(struct tool_call *call, const char *path, int error)
+static void workspace_say(struct tool_call *call, const char *path, int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -131,9 +132,47 @@ int workspace_open(struct tool_call *call, const char *path, int flags)
 	int fd = open_plain(call, inside, buf_cstr(&plain), flags);
 
 	if (fd < 0)
-		say(call, path, errno);
+		workspace_say(call, path, errno);
 	buf_finish(&plain);
 	return fd;
+}
+
+bool workspace_guard(struct tool_call *call, const char *path)
+{
+	struct buf plain = {0}, dir = {0};
+	bool inside = workspace_plain(call->root, path, &plain), good = false;
+	size_t n = strlen(buf_cstr(&plain));
+	const char *text = buf_cstr(&plain);
+	int fd = -1;
+
+	/* The deepest directory on the way that is there. */
+	while (fd < 0 && n) {
+		while (n && text[n - 1] != '/')
+			n--;
+		while (n > 1 && text[n - 1] == '/')
+			n--;
+		buf_clear(&dir);
+		if (n)
+			buf_add(&dir, text, n);
+		else
+			buf_addc(&dir, '.');
+		fd = open_plain(call, inside, buf_cstr(&dir), O_PATH | O_DIRECTORY);
+		if (fd < 0 && errno != ENOENT)
+			break;
+		if (n == 1 && text[0] == '/')
+			break;
+	}
+	if (fd < 0) {
+		workspace_say(call, path, errno);
+	} else {
+		while (text[n] == '/')
+			n++;
+		good = guard_allows(call, fd, text + n);
+		close(fd);
+	}
+	buf_finish(&plain);
+	buf_finish(&dir);
+	return good;
 }
 
 /* Open the directory of one part below at, making it when asked to. Through no link. */
@@ -158,6 +197,14 @@ static int make_parents(struct tool_call *call, const char *plain)
 	int at = dup(call->workspace), next;
 
 	while (at >= 0 && rest.n) {
+		char left[TOOL_MAX_PATH + 1];
+
+		snprintf(left, sizeof left, "%.*s", (int)rest.n, rest.p);
+		if (!guard_allows(call, at, left)) {
+			close(at);
+			errno = ECANCELED;
+			return -1;
+		}
 		rest = str_cut(rest, '/', &part);
 		if (part.n >= sizeof name) {
 			close(at);
@@ -186,7 +233,7 @@ int workspace_open_parent(struct tool_call *call, const char *path, bool make, c
 		goto out;
 	}
 	if (strlen(name) > 255) {
-		say(call, path, ENAMETOOLONG);
+		workspace_say(call, path, ENAMETOOLONG);
 		goto out;
 	}
 	snprintf(ret_name, 256, "%s", name);
@@ -197,8 +244,9 @@ int workspace_open_parent(struct tool_call *call, const char *path, bool make, c
 	fd = open_plain(call, inside, buf_cstr(&dir), O_PATH | O_DIRECTORY);
 	if (fd < 0 && errno == ENOENT && make && inside)
 		fd = make_parents(call, buf_cstr(&dir));
-	if (fd < 0)
-		say(call, path, errno);
+	/* The guard has said why. */
+	if (fd < 0 && errno != ECANCELED)
+		workspace_say(call, path, errno);
 out:
 	buf_finish(&plain);
 	buf_finish(&dir);
@@ -218,13 +266,13 @@ int workspace_read(struct tool_call *call, const char *path, struct buf *out, mo
 	if (fd < 0 && errno == ENOENT)
 		return -ENOENT;
 	if (fd < 0) {
-		say(call, path, errno);
+		workspace_say(call, path, errno);
 		return -1;
 	}
 	if (fstat(fd, &st) != 0) {
-		say(call, path, errno);
+		workspace_say(call, path, errno);
 	} else if (S_ISDIR(st.st_mode)) {
-		say(call, path, EISDIR);
+		workspace_say(call, path, EISDIR);
 	} else if (!S_ISREG(st.st_mode)) {
 		tool_fail(call, "%.500s is a device, pipe or socket, not a file", path);
 	} else if (st.st_size > TOOL_MAX_FILE) {
@@ -238,7 +286,7 @@ int workspace_read(struct tool_call *call, const char *path, struct buf *out, mo
 				break;
 		}
 		if (n < 0) {
-			say(call, path, errno);
+			workspace_say(call, path, errno);
 			rc = -1;
 		}
 		/* Other content does not get the power its file had. */
@@ -256,15 +304,22 @@ bool workspace_write(struct tool_call *call, const char *path, const char *p, si
 
 	if (dir < 0)
 		return false;
+	if (!guard_allows(call, dir, name)) {
+		close(dir);
+		return false;
+	}
 	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && !S_ISREG(st.st_mode)) {
-		say(call, path, S_ISDIR(st.st_mode) ? EISDIR : S_ISLNK(st.st_mode) ? ELOOP : EPERM);
+		workspace_say(call, path,
+		    S_ISDIR(st.st_mode)	  ? EISDIR
+		    : S_ISLNK(st.st_mode) ? ELOOP
+					  : EPERM);
 		close(dir);
 		return false;
 	}
 	ids_make(".opta-", 8, temp, sizeof temp);
 	fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		say(call, path, errno);
+		workspace_say(call, path, errno);
 		close(dir);
 		return false;
 	}
@@ -279,7 +334,7 @@ bool workspace_write(struct tool_call *call, const char *path, const char *p, si
 		rc = -errno;
 	if (rc != 0) {
 		unlinkat(dir, temp, 0);
-		say(call, path, -rc);
+		workspace_say(call, path, -rc);
 	}
 	close(dir);
 	return rc == 0;

@@ -35,6 +35,12 @@ int workspace_open(struct tool_call *call, const char *path, int flags);
 int workspace_open_parent(struct tool_call *call, const char *path, bool make, char *ret_name);
 
 /*
+ * May the call write at path (guard.h)? Looked at as far as its directories exist: a question
+ * before the work, which workspace_write and whoever else writes asks again of what it has opened.
+ */
+bool workspace_guard(struct tool_call *call, const char *path);
+
+/*
  * Read the regular file at path whole, at most TOOL_MAX_FILE bytes, into out.
  * 0; -ENOENT with nothing said; -1 with a sentence. *ret_mode gets its permission bits.
  */

@@ -134,7 +134,7 @@ def test_the_environment_holds_what_programs_need_and_no_secrets():
     names = {line.split("=")[0] for line in bench.run("env")["result"].splitlines()}
     check_equal("names nobody allowed", sorted(names - {
         "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TERM", "TMPDIR", "PWD", "OLDPWD", "SHLVL", "_", "NO_COLOR",
-        "PAGER", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "OPTA_TOOL", "TZ", "LANGUAGE", "LC_CTYPE", "LC_MESSAGES"}), [])
+        "PAGER", "GIT_PAGER", "GIT_TERMINAL_PROMPT", "GIT_DISCOVERY_ACROSS_FILESYSTEM", "OPTA_TOOL", "TZ", "LANGUAGE", "LC_CTYPE", "LC_MESSAGES"}), [])
     check("canary" not in bench.run("cat /proc/*/environ; env")["result"], "a secret of the daemon's environment reached a tool")
 
 

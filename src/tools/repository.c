@@ -1,0 +1,398 @@
+/* Finding a repository, and what of it is guarded; gitrepository-layout(5), git-worktree(1). */
+#include "tools/repository.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/file.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "tools/control.h"
+
+enum {
+	REPOSITORY_MAX_TEXT = 256 * 1024, /* of a configuration that is looked at */
+	REPOSITORY_LOOK_DEPTH = 4,	  /* directories of the workspace that are looked at */
+	REPOSITORY_LOOK_ENTRIES = 5000,
+};
+
+/* --- finding it --- */
+
+static bool repository_is_kind(const char *path, mode_t kind)
+{
+	struct stat st;
+
+	return lstat(path, &st) == 0 && (st.st_mode & S_IFMT) == kind;
+}
+
+/* Read the one line of a small file, without what follows `head`. False: there is none. */
+static bool repository_line(const char *path, const char *head, char *out, size_t size)
+{
+	struct buf text = {0};
+	struct str line;
+	size_t n = strlen(head);
+	bool good;
+
+	if (!repository_is_kind(path, S_IFREG) ||
+	    file_read(path, REPOSITORY_MAX_PATH, &text, NULL) != 0)
+		return false;
+	line = str_trim((struct str){text.p, text.len});
+	good = line.n > n && line.n - n < size && memcmp(line.p, head, n) == 0 &&
+	       !memchr(line.p, '\0', line.n);
+	if (good)
+		snprintf(out, size, "%.*s", (int)(line.n - n), line.p + n);
+	buf_finish(&text);
+	return good;
+}
+
+/* The real path of `to`, as it is written in a file of dir. */
+static bool repository_resolve(const char *dir, const char *to, char *out)
+{
+	char joined[3 * REPOSITORY_MAX_PATH], real[PATH_MAX];
+
+	if (to[0] == '/')
+		snprintf(joined, sizeof joined, "%s", to);
+	else
+		snprintf(joined, sizeof joined, "%s/%s", dir, to);
+	if (!realpath(joined, real) || strlen(real) >= REPOSITORY_MAX_PATH)
+		return false;
+	snprintf(out, REPOSITORY_MAX_PATH, "%s", real);
+	return true;
+}
+
+/* The git directory at `at` (a real path), reached by the entry `entry`. */
+static bool repository_take(const char *at, const char *entry, struct repository *ret)
+{
+	char path[REPOSITORY_MAX_PATH + 16], line[REPOSITORY_MAX_PATH], back[REPOSITORY_MAX_PATH];
+
+	if (!control_git_directory(at))
+		return false;
+	snprintf(ret->git, sizeof ret->git, "%s", at);
+	snprintf(ret->common, sizeof ret->common, "%s", at);
+	snprintf(path, sizeof path, "%s/commondir", at);
+	if (!repository_line(path, "", line, sizeof line))
+		return true;
+	/* A linked worktree: its own directory names the file that names it. */
+	if (!repository_resolve(at, line, ret->common) || !control_git_directory(ret->common))
+		return false;
+	snprintf(path, sizeof path, "%s/gitdir", at);
+	return repository_line(path, "", line, sizeof line) && repository_resolve(at, line, back) &&
+	       strcmp(back, entry) == 0;
+}
+
+/* What stands at dir/.git, or dir itself. */
+static bool repository_look(const char *dir, struct repository *ret)
+{
+	char path[REPOSITORY_MAX_PATH + 8], line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+
+	snprintf(path, sizeof path, "%s/.git", strcmp(dir, "/") == 0 ? "" : dir);
+	if (repository_resolve("/", path, at)) {
+		if (repository_is_kind(at, S_IFDIR))
+			return repository_take(at, path, ret);
+		return repository_line(at, "gitdir: ", line, sizeof line) &&
+		       repository_resolve(dir, line, at) && repository_take(at, path, ret);
+	}
+	return control_git_directory(dir) && repository_take(dir, dir, ret);
+}
+
+void repository_find(const char *workspace, struct repository *ret)
+{
+	char dir[REPOSITORY_MAX_PATH];
+
+	*ret = (struct repository){0};
+	if (strlen(workspace) >= sizeof dir)
+		return;
+	snprintf(dir, sizeof dir, "%s", workspace);
+	for (;;) {
+		char *slash = strrchr(dir, '/');
+
+		if (repository_look(dir, ret))
+			break;
+		ret->git[0] = ret->common[0] = '\0';
+		if (!slash || !dir[1])
+			return;
+		slash[slash == dir ? 1 : 0] = '\0';
+	}
+	ret->outside =
+	    !mounts_within(ret->git, workspace) || !mounts_within(ret->common, workspace);
+}
+
+/* --- guarding --- */
+
+static void guards_add(struct repository_guards *g, const char *path, bool readonly)
+{
+	struct stat st;
+
+	/* A link is not mounted over. */
+	if (g->count == REPOSITORY_MAX_GUARDS || lstat(path, &st) != 0 || S_ISLNK(st.st_mode))
+		return;
+	for (size_t i = 0; i < g->count; i++)
+		if (strcmp(g->all[i].path, path) == 0) {
+			g->all[i].readonly |= readonly;
+			return;
+		}
+	g->all[g->count++] = (struct mounts_guard){mem_strdup(path), readonly};
+}
+
+static void guards_add_below(
+    struct repository_guards *g, const char *dir, const char *name, bool readonly)
+{
+	char path[REPOSITORY_MAX_PATH + 300];
+
+	snprintf(path, sizeof path, "%s/%s", dir, name);
+	guards_add(g, path, readonly);
+}
+
+/* All directories from below the workspace down to dir stay where they are, so that nothing else
+ * can take the place of what lies there. */
+static void guards_add_way(struct repository_guards *g, const char *workspace, const char *dir)
+{
+	char path[REPOSITORY_MAX_PATH];
+	size_t n = strlen(workspace);
+
+	for (const char *p = dir + n; *p;) {
+		p += strcspn(p + 1, "/") + 1;
+		snprintf(path, sizeof path, "%.*s", (int)(p - dir), dir);
+		guards_add(g, path, false);
+	}
+}
+
+/* The `.git` file of a submodule's worktree: the repository around it goes where it leads. */
+static void guards_add_submodule(
+    struct repository_guards *g, const char *git, const char *value, const char *workspace)
+{
+	char at[REPOSITORY_MAX_PATH];
+
+	if (!repository_resolve(git, value, at) || !mounts_within(at, workspace) ||
+	    strcmp(at, workspace) == 0)
+		return;
+	guards_add_way(g, workspace, at);
+	guards_add_below(g, at, ".git", true);
+}
+
+/* Settings that name a file git runs or reads settings from, or a submodule's worktree. */
+static bool repository_key(struct str key)
+{
+	static const char *const keys[] = {"path", "hookspath", "attributesfile", "worktree"};
+
+	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
+		if (strlen(keys[i]) == key.n && strncasecmp(keys[i], key.p, key.n) == 0)
+			return true;
+	return false;
+}
+
+/* Files in the workspace that the configuration names: included ones, other hooks. */
+static void guards_add_named(struct repository_guards *g, const char *git, const char *workspace)
+{
+	char path[REPOSITORY_MAX_PATH + 16], at[REPOSITORY_MAX_PATH], value[REPOSITORY_MAX_PATH];
+	struct buf text = {0};
+	struct str rest, line, key;
+	const char *slash, *bracket;
+
+	snprintf(path, sizeof path, "%s/config", git);
+	if (!repository_is_kind(path, S_IFREG) ||
+	    file_read(path, REPOSITORY_MAX_TEXT, &text, NULL) != 0)
+		return;
+	for (rest = (struct str){text.p, text.len}; rest.n;) {
+		rest = str_cut(rest, '\n', &line);
+		line = str_cut(line, '=', &key);
+		bracket = key.n ? memrchr(key.p, ']', key.n) : NULL;
+		if (bracket)
+			key = (struct str){bracket + 1, (size_t)(key.p + key.n - bracket - 1)};
+		key = str_trim(key);
+		line = str_trim(line);
+		if (line.n > 1 && line.p[0] == '"' && line.p[line.n - 1] == '"')
+			line = (struct str){line.p + 1, line.n - 2};
+		if (!line.n || line.n >= sizeof value || !repository_key(key))
+			continue;
+		snprintf(value, sizeof value, "%.*s", (int)line.n, line.p);
+		if (key.n == 8) {
+			guards_add_submodule(g, git, value, workspace);
+			continue;
+		}
+		/* Hooks are looked for from the worktree, includes from the file itself. */
+		slash = strrchr(git, '/');
+		snprintf(path, sizeof path, "%.*s", (int)(slash ? slash - git : 0), git);
+		if ((repository_resolve(git, value, at) && mounts_within(at, workspace)) ||
+		    (repository_resolve(path, value, at) && mounts_within(at, workspace)))
+			guards_add(g, at, true);
+	}
+	buf_finish(&text);
+}
+
+static void guards_add_absent(struct repository_guards *g, const char *git, const char *name)
+{
+	char path[REPOSITORY_MAX_PATH + 300];
+	struct stat st;
+
+	snprintf(path, sizeof path, "%s/%s", git, name);
+	if (g->absent_count < REPOSITORY_MAX_ABSENT && lstat(path, &st) != 0)
+		g->absent[g->absent_count++] = mem_strdup(path);
+}
+
+/* What is not there could be made: empty it does nothing, and then it is there to be guarded. */
+static void guards_make_places(const char *git)
+{
+	static const char *const places[] = {"hooks", "info"};
+	char path[REPOSITORY_MAX_PATH + 300];
+	int fd;
+
+	for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", git, places[i]);
+		/* Without power to make it neither can a tool. */
+		(void)mkdir(path, 0755);
+	}
+	snprintf(path, sizeof path, "%s/config", git);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+	if (fd >= 0)
+		close(fd);
+}
+
+/* A git directory, or what a command has left of one. */
+static bool repository_was(const char *path)
+{
+	static const char *const parts[] = {"config", "commondir", "HEAD"};
+	char part[REPOSITORY_MAX_PATH + 16];
+
+	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+		snprintf(part, sizeof part, "%s/%s", path, parts[i]);
+		if (repository_is_kind(part, S_IFREG))
+			return true;
+	}
+	return false;
+}
+
+static void guards_add_git(
+    struct repository_guards *g, const char *git, const char *workspace, int depth);
+
+/* The git directories of submodules, whose names may have slashes, or of linked worktrees. */
+static void guards_add_held(
+    struct repository_guards *g, const char *holder, const char *workspace, int depth)
+{
+	DIR *d = repository_is_kind(holder, S_IFDIR) ? opendir(holder) : NULL;
+	struct dirent *e;
+
+	if (!d)
+		return;
+	guards_add(g, holder, false);
+	while ((e = readdir(d))) {
+		char path[REPOSITORY_MAX_PATH];
+		int n = snprintf(path, sizeof path, "%s/%s", holder, e->d_name);
+
+		if (e->d_name[0] == '.' || n >= (int)sizeof path ||
+		    !repository_is_kind(path, S_IFDIR))
+			continue;
+		if (repository_was(path))
+			guards_add_git(g, path, workspace, depth);
+		else if (depth > 0)
+			guards_add_held(g, path, workspace, depth - 1);
+	}
+	closedir(d);
+}
+
+/* The directory stays where it is; within it, what makes git run something stays as it is. */
+static void guards_add_git(
+    struct repository_guards *g, const char *git, const char *workspace, int depth)
+{
+	static const char *const fixed[] = {
+	    "config", "config.worktree", "hooks", "info", "commondir", "gitdir"};
+	char path[REPOSITORY_MAX_PATH + 300];
+
+	guards_add(g, git, false);
+	/* A linked worktree has these in the common directory. */
+	snprintf(path, sizeof path, "%s/commondir", git);
+	if (!repository_is_kind(path, S_IFREG))
+		guards_make_places(git);
+	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
+		guards_add_below(g, git, fixed[i], true);
+	guards_add_absent(g, git, "commondir");
+	guards_add_absent(g, git, "config.worktree");
+	guards_add_named(g, git, workspace);
+	if (depth <= 0)
+		return;
+	snprintf(path, sizeof path, "%s/modules", git);
+	guards_add_held(g, path, workspace, depth - 1);
+	snprintf(path, sizeof path, "%s/worktrees", git);
+	guards_add_held(g, path, workspace, depth - 1);
+}
+
+struct look {
+	struct repository_guards *guards;
+	const char *workspace;
+	size_t entries;
+};
+
+static void look_at_entry(struct look *l, const char *dir, const char *path, const char *name)
+{
+	char line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+
+	if (strcmp(name, ".gitattributes") == 0 || strcmp(name, ".gitmodules") == 0 ||
+	    !control_name(name, strlen(name)))
+		return;
+	if (strcmp(name, ".git") == 0 && repository_is_kind(path, S_IFDIR)) {
+		/* Also what a command has left of one: git makes it whole again around its
+		   configuration. */
+		guards_add_git(l->guards, path, l->workspace, 3);
+		return;
+	}
+	/* A submodule: the repository around it goes into it. */
+	if (strcmp(name, ".git") == 0 && repository_line(path, "gitdir: ", line, sizeof line) &&
+	    repository_resolve(dir, line, at) && mounts_within(at, l->workspace))
+		guards_add_way(l->guards, l->workspace, dir);
+	guards_add(l->guards, path, true);
+}
+
+static void look_at(struct look *l, const char *dir, int depth)
+{
+	DIR *d = opendir(dir);
+	struct dirent *e;
+
+	while (d && l->entries++ < REPOSITORY_LOOK_ENTRIES && (e = readdir(d))) {
+		char path[REPOSITORY_MAX_PATH];
+
+		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
+		    strlen(dir) + strlen(e->d_name) + 2 > sizeof path)
+			continue;
+		snprintf(
+		    path, sizeof path, "%.*s/%.255s", (int)(sizeof path - 257), dir, e->d_name);
+		look_at_entry(l, dir, path, e->d_name);
+		if (depth > 0 && e->d_type == DT_DIR && e->d_name[0] != '.' &&
+		    strcmp(e->d_name, "node_modules") != 0)
+			look_at(l, path, depth - 1);
+	}
+	if (d)
+		closedir(d);
+}
+
+void repository_guard(const char *workspace, const struct repository *r, bool writable,
+    const char *home, struct repository_guards *ret)
+{
+	struct look look = {.guards = ret, .workspace = workspace};
+
+	ret->count = ret->absent_count = 0;
+	/* Outside the workspace it is read-only as it is. */
+	if (r->git[0] && (!r->outside || writable)) {
+		guards_add_git(ret, r->common, workspace, 3);
+		if (strcmp(r->git, r->common) != 0)
+			guards_add_git(ret, r->git, workspace, 0);
+	}
+	look_at(&look, workspace, REPOSITORY_LOOK_DEPTH);
+	if (home && mounts_within(home, workspace) && strcmp(home, workspace) != 0)
+		guards_add(ret, home, true);
+}
+
+void repository_guards_finish(struct repository_guards *g)
+{
+	for (size_t i = 0; i < g->count; i++)
+		free(g->all[i].path);
+	for (size_t i = 0; i < g->absent_count; i++)
+		free(g->absent[i]);
+	g->count = g->absent_count = 0;
+}

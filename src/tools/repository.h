@@ -1,0 +1,55 @@
+#ifndef TOOLS_REPOSITORY_H
+#define TOOLS_REPOSITORY_H
+
+/*
+ * The git repository a command works in, and what of it a command must not change: git runs
+ * programs that its configuration, hooks and attributes name, for the person as well. For the
+ * supervisor, while it sees the system as it is. Blocks.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "tools/mounts.h"
+
+enum {
+	REPOSITORY_MAX_PATH = 4096,
+	REPOSITORY_MAX_GUARDS = 512, /* what is found past that is not guarded */
+	REPOSITORY_MAX_ABSENT = 128,
+};
+
+struct repository {
+	char git[REPOSITORY_MAX_PATH];	  /* of this worktree: index, HEAD; real path, "" none */
+	char common[REPOSITORY_MAX_PATH]; /* objects, refs, configuration; mostly the same */
+	bool outside;			  /* one of them lies outside the workspace */
+};
+
+/*
+ * Find the repository that git would find in workspace (a real path): in it or above it, through
+ * links, `.git` files of linked worktrees and submodules. What only looks like one is none, and so
+ * is one that a `.git` file in the workspace names but that does not name it back.
+ */
+void repository_find(const char *workspace, struct repository *ret);
+
+/* Paths to guard (struct mounts_guard), in the order they must be mounted. */
+struct repository_guards {
+	struct mounts_guard all[REPOSITORY_MAX_GUARDS];
+	size_t count;
+	/* Files that would lead git to another configuration. They are not there, so there is
+	   nothing to mount over: whoever watches the call removes them when they appear. */
+	char *absent[REPOSITORY_MAX_ABSENT];
+	size_t absent_count;
+};
+
+/*
+ * What must stay as it is while a command may write the workspace, and the repository's directories
+ * when writable is set: of each git directory its configuration, hooks and attributes (missing
+ * directories of those are made, empty); other control files that lie in the workspace, as far as
+ * a look of bounded length finds them; home, when it lies in the workspace. Free with
+ * repository_guards_finish.
+ */
+void repository_guard(const char *workspace, const struct repository *r, bool writable,
+    const char *home, struct repository_guards *ret);
+void repository_guards_finish(struct repository_guards *g);
+
+#endif

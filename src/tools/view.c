@@ -1,0 +1,206 @@
+/* The view of one call. */
+#include "tools/view.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "tools/control.h"
+#include "tools/limits.h"
+#include "tools/mounts.h"
+#include "tools/sandbox.h"
+
+/* The private directories lie over these. */
+static bool view_is_covered(const char *path)
+{
+	static const char *const covered[] = {"/tmp", "/run", "/dev/shm"};
+
+	for (size_t i = 0; i < sizeof covered / sizeof covered[0]; i++) {
+		size_t n = strlen(covered[i]);
+
+		if (strncmp(path, covered[i], n) == 0 && (path[n] == '/' || !path[n]))
+			return true;
+	}
+	return false;
+}
+
+/* Which directory must be seen for the path outside: itself, or what holds it. */
+static void view_find_extra(struct view *v)
+{
+	const char *path = v->opts.request->outside, *slash;
+	struct stat st;
+
+	if (!path || (!v->opts.request->outside_write && !view_is_covered(path)))
+		return;
+	snprintf(v->extra, sizeof v->extra, "%s", path);
+	if (v->opts.request->outside_write || stat(path, &st) != 0 || !S_ISDIR(st.st_mode)) {
+		slash = strrchr(v->extra, '/');
+		v->extra[slash ? slash - v->extra : 0] = '\0';
+	}
+	/* What is not there needs no view, and the root is never made writable. */
+	if (v->extra[0] && stat(v->extra, &st) != 0)
+		v->extra[0] = '\0';
+}
+
+/* The real path of the person's home directory, NULL: none. */
+const char *view_home(char *real)
+{
+	const char *home = getenv("HOME");
+
+	return home && home[0] == '/' ? realpath(home, real) : NULL;
+}
+
+/*
+ * A workspace that is everything, or a home: what lies in it is what shells, desktops and all
+ * programs of the person are told to do. However it is spelled.
+ */
+static int view_check_workspace(const char *real, const char *home, struct err *reterr)
+{
+	if (strcmp(real, "/") == 0)
+		return err_set(reterr, -EPERM,
+		    "the workspace is the whole system: make a session in a directory of the "
+		    "project");
+	if (control_home(real, home))
+		return err_set(reterr, -EPERM,
+		    "the workspace %.200s is a home directory, whose files tell shells and "
+		    "programs what to do: make a session in a directory of the project",
+		    real);
+	return 0;
+}
+
+static bool view_may_write(const struct tool_request *r, const char *path)
+{
+	const json_t *one;
+	size_t i;
+
+	if (r->any_repository)
+		return true;
+	json_array_foreach (r->repositories, i, one)
+		if (json_is_string(one) && strcmp(json_string_value(one), path) == 0)
+			return true;
+	return false;
+}
+
+/* What a command may write of a repository, and what of all it may not. */
+static void view_find_repository(
+    struct view *v, const char *real, const char *home, struct repository_guards *guards)
+{
+	repository_find(real, &v->repository);
+	v->repository_write =
+	    v->repository.outside && view_may_write(v->opts.request, v->repository.common);
+	if (v->opts.request->step == STEP_PREVIEW)
+		return;
+	repository_guard(real, &v->repository, v->repository_write, home, guards);
+}
+
+void view_look(struct view *v)
+{
+	for (size_t i = 0; v->guards && i < v->guards->absent_count; i++)
+		unlink(v->guards->absent[i]);
+}
+
+static int view_failed(struct err *reterr, int rc, const struct err *why)
+{
+	return err_set(
+	    reterr, rc, "the sandbox could not be made, so nothing was run: %s", why->text);
+}
+
+/* Without namespaces: what is ours in directories that everybody shares. */
+static void view_make_shared(struct view *v)
+{
+	snprintf(v->temp, sizeof v->temp, "/tmp/opta-tool-XXXXXX");
+	if (!mkdtemp(v->temp))
+		v->temp[0] = '\0';
+}
+
+const char *view_repository(const struct view *v, int i)
+{
+	if (!v->repository_write)
+		return NULL;
+	if (i == 0)
+		return v->repository.common;
+	return i == 1 && !mounts_within(v->repository.git, v->repository.common) ? v->repository.git
+										 : NULL;
+}
+
+static int view_mount(struct view *v, const struct repository_guards *guards, struct err *reterr)
+{
+	const struct view_opts *o = &v->opts;
+	struct mounts_opts mounts = {.workspace = o->request->workspace,
+	    .hidden = o->request->hidden,
+	    .extra = v->extra[0] ? v->extra : NULL,
+	    .extra_write = o->request->outside_write,
+	    .repository = {view_repository(v, 0), view_repository(v, 1)},
+	    .guards = guards->all,
+	    .guard_count = guards->count,
+	    .proc = o->support->proc};
+	struct err err = {0};
+	int rc = o->support->user_ns ? mounts_map_user(o->uid, o->gid) : 0;
+
+	if (rc != 0)
+		err_set(&err, rc, "user namespace: %s", strerror(-rc));
+	/* A view of its own, which stays writable when the rest is not. */
+	if (rc == 0 && o->request->artifacts)
+		v->artifacts = mounts_keep(o->request->artifacts);
+	if (rc == 0)
+		rc = mounts_make(&mounts, &err);
+	if (rc == 0 && o->support->proc) {
+		limits_bound_pids();
+		rc = mounts_seal_proc(&err);
+	}
+	if (rc != 0)
+		return view_failed(reterr, rc, &err);
+	if (!o->request->network && o->support->net_ns)
+		mounts_loopback_up();
+	return 0;
+}
+
+int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
+{
+	static struct repository_guards guards; /* large */
+	static char real[PATH_MAX], real_home[PATH_MAX];
+	const char *home = view_home(real_home);
+	int rc = 0;
+
+	*v = (struct view){.opts = *opts, .artifacts = -1};
+	/* A workspace that is not there any more is told of by whoever opens it. */
+	if (!realpath(opts->request->workspace, real))
+		real[0] = '\0';
+	if (real[0])
+		rc = view_check_workspace(real, home, reterr);
+	if (rc != 0)
+		return rc;
+	view_find_extra(v);
+	if (opts->command && real[0])
+		view_find_repository(v, real, home, &guards);
+	if (opts->init)
+		rc = view_mount(v, &guards, reterr);
+	else
+		view_make_shared(v);
+	if (!opts->init && opts->request->artifacts)
+		v->artifacts = open(opts->request->artifacts, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	v->guards = &guards;
+	return rc;
+}
+
+void view_finish(struct view *v)
+{
+	/* A program does it better than we could, and it is only for kernels without namespaces. */
+	pid_t pid = v->temp[0] ? fork() : -1;
+
+	if (v->guards && pid != 0)
+		repository_guards_finish(v->guards);
+	if (pid == 0) {
+		execl("/bin/rm", "rm", "-rf", "--", v->temp, (char *)NULL);
+		_exit(127);
+	}
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}

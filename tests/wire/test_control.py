@@ -1,0 +1,287 @@
+"""Control files: what the person's own git, shell and editor run things from is never written unasked, whatever mode or rule."""
+import os
+import shutil
+import subprocess
+
+from opta_test import Skip, check, check_equal
+from tools import Bench, call, holds, named
+
+QUIET = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org",
+         "GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.org"}
+COMMIT = "git -c user.name=a -c user.email=a@example.org commit -q -m"
+
+
+def git(path, *args):
+    """The person's own git."""
+    if not shutil.which("git"):
+        raise Skip("git is not installed")
+    done = subprocess.run(["git", "-C", path, "-c", "protocol.file.allow=always", *args], capture_output=True, text=True, check=False,
+                          env={**os.environ, **QUIET})
+    check_equal(f"git {args}: {done.stderr}", done.returncode, 0)
+    return done.stdout
+
+
+def repository(path, name="file"):
+    os.makedirs(path, exist_ok=True)
+    git(path, "init", "-q", "-b", "main")
+    with open(os.path.join(path, name), "w", encoding="utf-8") as file:
+        file.write("text\n")
+    git(path, "add", "-A")
+    git(path, "commit", "-q", "-m", "first")
+
+
+def tree(path):
+    """Every file below path with its content, and links."""
+    found = {}
+    for folder, folders, files in os.walk(path):
+        for name in files + folders:
+            full = os.path.join(folder, name)
+            if os.path.islink(full):
+                found[full] = "-> " + os.readlink(full)
+            elif os.path.isfile(full):
+                with open(full, "rb") as file:
+                    found[full] = file.read()
+    return found
+
+
+PATHS = (".git/config", ".git/hooks/pre-commit", ".git/info/attributes", ".git/HEAD", ".git/new/deeper", ".GIT/config", ".envrc",
+         ".vscode/tasks.json", ".idea/x.xml", ".devcontainer/devcontainer.json", ".devcontainer.json", ".husky/pre-commit", "sub/.envrc",
+         "sub/.git", "sub/.git/config", "sub/.vscode/new/settings.json", ".gitattributes", ".gitmodules", "x.code-workspace", ".nvim.lua",
+         "docs/config", "docs/hooks/post-checkout", "docs/deep/er/x", "to-vscode/tasks.json", "bare/config", "bare/hooks/x", "half/HEAD")
+
+
+def prepared():
+    """A workspace with a repository, links into it, and directories that are nearly git directories."""
+    bench = Bench()
+    repository(bench.ws)
+    for folder in ("sub", ".vscode", "bare/objects", "bare/refs", "half/objects", "half/refs"):
+        os.makedirs(bench.path(folder))
+    bench.write("bare/HEAD", "ref: refs/heads/main\n")
+    os.symlink(".git", bench.path("docs"))
+    os.symlink(".vscode", bench.path("to-vscode"))
+    return bench
+
+
+def test_no_mode_setting_or_rule_writes_a_control_file_unasked():
+    bench = prepared()
+    before = tree(bench.ws)
+    for overrides in ({"auto": True}, {"dangerous": True}, {"auto": True, "nonInteractive": True}, {"dangerous": True, "nonInteractive": True}):
+        sid = bench.session()
+        for path in PATHS:
+            end = None
+            events = bench.turn(call("write_file", path=path, content="evil"), sid, allow=None if "nonInteractive" in overrides else False,
+                                overrides=overrides)
+            end = named(events, "tool.end")[0]
+            check_equal(f"{path} {overrides}", end["ok"], False)
+            asked = named(events, "permission.request")
+            check_equal(f"requests for {path} {overrides}", len(asked), 0 if "nonInteractive" in overrides else 1)
+            for request in asked:
+                holds("the preview", request["preview"], "CONTROL FILE: ")
+            if not asked:
+                holds("the answer", end["result"], "nobody agreed to that file by name")
+        for path in (".git/config", "docs/config"):
+            for name, args in (("edit_file", {"old": "bare", "new": "x"}), ("delete_file", {}), ("multi_edit", {"edits": [{"old": "bare", "new": "x"}]})):
+                if "nonInteractive" in overrides:
+                    check_equal(name, bench.tool(name, sid=sid, overrides=overrides, path=path, **args)["ok"], False)
+    bench.daemon.stop()
+    check_equal("the workspace", tree(bench.ws), before)
+
+
+def test_a_rule_for_the_tool_does_not_hold_for_control_files_and_a_yes_holds_for_one():
+    bench = prepared()
+    sid = bench.session()
+    turn = bench.daemon.submit(sid, call("write_file", path="a.txt", content="x"))
+    bench.answer(sid, bench.asked(sid, turn)["requestId"], remember=True).expect(200)
+    bench.daemon.wait_event(sid, lambda e: e["event"] == "tool.end", 15, "tool.end")
+    check_equal("remembered", len(named(bench.turn(call("write_file", path="b.txt", content="x"), sid), "permission.request")), 0)
+    for _ in range(2):
+        events = bench.turn(call("write_file", path="docs/hooks/pre-commit", content="#!/bin/sh\n"), sid, allow=True)
+        asked = named(events, "permission.request")
+        check_equal("requests", len(asked), 1)
+        holds("the real file is named", asked[0]["preview"], f"CONTROL FILE: {os.path.realpath(bench.ws)}/.git/hooks/pre-commit")
+        holds("what it would be", asked[0]["preview"], "+#!/bin/sh")
+        check_equal("ok", named(events, "tool.end")[0]["ok"], True)
+        os.unlink(bench.path(".git/hooks/pre-commit"))
+
+
+COMMANDS = (
+    "echo '[core] fsmonitor = evil' >>.git/config", "git config core.fsmonitor evil", "git config alias.st '!evil'",
+    "printf '#!/bin/sh\\nevil' >.git/hooks/pre-commit", "echo evil >.git/hooks/post-checkout", "rm -rf .git/hooks; mkdir .git/hooks && echo x >.git/hooks/x",
+    "mv .git/hooks .git/old && mkdir .git/hooks", "mv .git/config .git/old && cp .git/old .git/config && echo '[core] pager = evil' >>.git/config",
+    "rm .git/config; echo '[core] pager = evil' >.git/config", "cp .git/config c && echo evil >>c && mv -f c .git/config",
+    "ln -f c .git/config", "ln -sfn /tmp .git/hooks", "echo '* filter=evil' >.git/info/attributes", "mv .git .git2 && cp -r .git2 .git",
+    "rm -rf .git; git init -q", "echo evil >docs/config", "mkdir -p sub; cd .git && echo evil >config", "echo ../evil >.git/commondir",
+    "echo evil >.envrc", "rm .envrc; echo evil >.envrc", "mv .envrc x; echo evil >.envrc", "echo evil >.vscode/tasks.json", "mv .vscode v2; mkdir .vscode",
+    "echo evil >nested/.envrc", "echo evil >>.git/modules/part/config", "echo 'gitdir: /tmp/evil' >part/.git", "rm part/.git; mkdir part/.git",
+    "mv part part2; mkdir part; echo 'gitdir: x' >part/.git", "mv .git/modules/part .git/modules/p2; cp -r .git/modules/p2 .git/modules/part; echo evil >>.git/modules/part/config",
+    "mv .git/modules m; cp -r m .git/modules", "echo ../../evil >.git/worktrees/linked/commondir", "echo evil >>.git/worktrees/linked/gitdir",
+    "echo evil >>own-hooks/pre-push", "echo '[core] pager = evil' >>included.conf", "touch .git/config.worktree && echo evil >>.git/config.worktree",
+)
+
+
+def test_a_command_changes_no_configuration_hooks_or_attributes():
+    bench = Bench()
+    repository(os.path.join(bench.home.root, "origin"))
+    repository(bench.ws)
+    git(bench.ws, "submodule", "--quiet", "add", os.path.join(bench.home.root, "origin"), "part")
+    git(bench.ws, "commit", "-q", "-m", "part")
+    git(bench.ws, "worktree", "add", "-q", os.path.join(bench.home.root, "linked"))
+    git(bench.ws, "config", "core.hooksPath", "own-hooks")
+    git(bench.ws, "config", "extensions.worktreeConfig", "true")
+    git(bench.ws, "config", "include.path", "../included.conf")
+    for path in (".envrc", ".vscode/settings.json", "nested/.envrc", "own-hooks/pre-push", "included.conf", ".git/config.worktree", "c"):
+        bench.write(path, "# mine\n")
+    os.symlink(".git", bench.path("docs"))
+
+    def kept():
+        return {path: content for path, content in tree(bench.ws).items()
+                if any(part in path for part in ("config", "/hooks", "/info/", "commondir", "gitdir", "envrc", ".vscode", "part/.git", "own-hooks", "included"))
+                and "/objects/" not in path}
+
+    before = kept()
+    # A copy elsewhere is only a file; what is new in these would be run.
+    run_from = tuple(bench.path(name) for name in (".git/hooks/", ".git/info/", ".git/commondir", ".git/modules/part/hooks/", ".git/modules/part/config",
+                                                   ".git/modules/part/commondir", ".git/worktrees/linked/", ".vscode/", "own-hooks/", "part/.git"))
+    sid = bench.session()
+    for command in COMMANDS:
+        bench.run(command, sid=sid)
+        after = kept()
+        changed = {path for path in {*before, *after} if before.get(path) != after.get(path) and (path in before or path.startswith(run_from))}
+        check_equal(f"what {command!r} changed", changed, set())
+
+
+def test_git_commit_works_in_a_repository():
+    bench = Bench()
+    repository(bench.ws)
+    out = bench.run(f"echo more >>file && git add file && {COMMIT} second && git log --format=%s && git checkout -q -b other && "
+                    f"echo x >new && git add new && {COMMIT} third && git stash list && git branch -d main 2>&1; git status --short; git gc -q && git fsck")
+    check(out["ok"], f"git: {out['result']!r}")
+    check_equal("the log", git(bench.ws, "log", "--format=%s"), "third\nsecond\nfirst\n")
+    git(bench.ws, "status")
+
+
+def committed(bench, workspace, top, repository_path):
+    """In a workspace whose repository lies outside: asked by name once, remembered, and then it works."""
+    sid = bench.session(workspace=workspace)
+    before = git(top, "log", "--format=%s")
+    command = f"echo more >>own && git add own && {COMMIT} "
+    # a no leaves it alone
+    events = bench.turn(call("run_command", command=command + "no"), sid, allow=False)
+    holds("the request", named(events, "permission.request")[0]["preview"], f"write the repository at {repository_path}")
+    turn = bench.daemon.submit(sid, call("run_command", command=command + "one"))
+    bench.answer(sid, bench.asked(sid, turn)["requestId"], remember=True).expect(200)
+    end = bench.daemon.wait_event(sid, lambda e: e["event"] == "tool.end" and e["payload"]["turnId"] == turn, 30, "tool.end")["payload"]
+    check(end["ok"], f"git: {end['result']!r}")
+    check_equal("the log", git(top, "log", "--format=%s"), "one\n" + before)
+    # the repository is remembered, another command is not
+    events = bench.turn(call("run_command", command=command + "two"), sid, allow=True)
+    preview = named(events, "permission.request")[0]["preview"]
+    check("write the repository" not in preview, f"asked again: {preview!r}")
+    check_equal("ok", named(events, "tool.end")[0]["ok"], True)
+    config = tree(repository_path)[f"{repository_path}/config"]
+    bench.run("d=$(git rev-parse --git-common-dir); echo evil >>$d/config; echo evil >$d/hooks/pre-commit; git config core.pager evil", sid=sid)
+    check_equal("the configuration", tree(repository_path)[f"{repository_path}/config"], config)
+    check(not os.path.exists(f"{repository_path}/hooks/pre-commit"), "a hook was made")
+    check_equal("the log", git(top, "log", "--format=%s"), "two\none\n" + before)
+
+
+def test_git_commit_works_in_a_subdirectory_once_the_repository_was_agreed_to():
+    bench = Bench({"permissions.run_command": "ask"})
+    repository(bench.ws)
+    os.mkdir(bench.path("sub"))
+    committed(bench, bench.path("sub"), bench.path("sub"), os.path.realpath(bench.path(".git")))
+
+
+def test_git_commit_works_in_a_linked_worktree_once_the_repository_was_agreed_to():
+    bench = Bench()
+    repository(bench.ws)
+    linked = os.path.join(bench.home.root, "linked")
+    git(bench.ws, "worktree", "add", "-q", linked)
+    committed(bench, linked, linked, os.path.realpath(bench.path(".git")))
+
+
+def test_git_commit_works_in_a_submodule_once_the_repository_was_agreed_to():
+    bench = Bench()
+    repository(os.path.join(bench.home.root, "origin"))
+    repository(bench.ws)
+    git(bench.ws, "submodule", "--quiet", "add", os.path.join(bench.home.root, "origin"), "part")
+    committed(bench, bench.path("part"), bench.path("part"), os.path.realpath(bench.path(".git/modules/part")))
+
+
+def test_an_allowed_command_asks_for_the_repository_by_name_and_leaves_it_alone_when_nobody_is_there():
+    bench = Bench({"permissions.run_command": "allow"})
+    repository(bench.ws)
+    os.mkdir(bench.path("sub"))
+    sid = bench.session(workspace=bench.path("sub"))
+    command = f"echo more >>own && git add own && {COMMIT} one"
+    check_equal("other commands are not asked for", len(named(bench.turn(call("run_command", command="echo x"), sid), "permission.request")), 0)
+    end = bench.tool("run_command", sid=sid, overrides={"nonInteractive": True}, command=command)
+    check_equal("unasked", end["ok"], False)
+    holds("the answer", end["result"], "lies outside the workspace and was read-only")
+    turn = bench.daemon.submit(sid, call("run_command", command=command))
+    request = bench.asked(sid, turn)
+    holds("the request", request["preview"], "write the repository at")
+    bench.answer(sid, request["requestId"], remember=True).expect(200)
+    end = bench.daemon.wait_event(sid, lambda e: e["event"] == "tool.end" and e["payload"]["turnId"] == turn, 30, "tool.end")["payload"]
+    check(end["ok"], f"git: {end['result']!r}")
+    events = bench.turn(call("run_command", command=command.replace(" one", " two")), sid)
+    check_equal("requests", len(named(events, "permission.request")), 0)
+    check_equal("ok", named(events, "tool.end")[0]["ok"], True)
+    # and it survives a restart
+    bench.daemon.stop()
+    bench.daemon = bench.home.run_daemon()
+    check_equal("after a restart", bench.tool("run_command", sid=sid, command=command.replace(" one", " three"))["ok"], True)
+
+
+def test_a_git_file_that_points_at_something_else_opens_nothing():
+    bench = Bench()
+    victim = os.path.join(bench.home.root, "victim")
+    repository(victim)
+    forged = os.path.join(bench.home.root, "forged")
+    os.makedirs(forged)
+    before = tree(victim)
+    # a directory that is no git directory, and a linked worktree that the repository does not know
+    os.makedirs(bench.path("fake"))
+    for path, content in (("fake/HEAD", "ref: refs/heads/main\n"), ("fake/commondir", f"{victim}/.git\n"), ("fake/gitdir", f"{victim}/.git\n")):
+        bench.write(path, content)
+    for text in (f"gitdir: {bench.home.root}\n", f"gitdir: {bench.ws}/fake\n", f"gitdir: {forged}\n", "gitdir: /\n"):
+        bench.write(".git", text)
+        out = bench.run(f"echo x >{victim}/.git/written 2>/dev/null; echo x >{forged}/written 2>/dev/null; echo x >{bench.home.root}/written 2>/dev/null; echo done")["result"]
+        holds("it ran", out, "done")
+    check_equal("the victim", tree(victim), before)
+    check_equal("elsewhere", os.listdir(forged), [])
+    check(not os.path.exists(f"{bench.home.root}/written"), "written")
+
+
+def test_a_home_and_the_whole_system_are_no_workspace_in_any_spelling():
+    bench = Bench()
+    home = bench.home.home
+    os.makedirs(os.path.join(home, "project"))
+    root, link, chain = (os.path.join(bench.home.root, name) for name in ("root-link", "home-link", "chain"))
+    os.symlink("/", root)
+    os.symlink(home, link)
+    os.symlink("home-link", chain)
+    for path in ("/", "/.", "//", "///", "/usr/..", "/usr/../", "/proc/self/root", root, f"{root}/", f"{root}/.",
+                 home, f"{home}/", f"{home}/.", f"{home}//", f"{home}/project/..", link, f"{link}/.", chain, f"{root}{home}"):
+        sid = bench.session(workspace=path)
+        for name, args in (("read_file", {"path": ".profile"}), ("write_file", {"path": ".bashrc", "content": "evil"}), ("list_dir", {}),
+                           ("run_command", {"command": "echo evil >.bashrc"}), ("bg_start", {"command": "echo evil >.bashrc"})):
+            events = bench.turn(call(name, **args), sid, allow=True, overrides={"dangerous": True})
+            if name != "bg_start":
+                end = named(events, "tool.end")[0]
+                check_equal(f"{name} in {path}", end["ok"], False)
+                check("whole system" in end["result"] or "home directory" in end["result"], f"{name} in {path}: {end['result']!r}")
+    bench.daemon.stop()
+    check_equal("the home", sorted(os.listdir(home)), ["project"] + sorted(set(os.listdir(home)) - {"project"}))
+    check(not os.path.exists(f"{home}/.bashrc"), "a dotfile was written")
+
+
+def test_dotfiles_of_a_home_within_the_workspace_are_control_files():
+    bench = Bench()
+    home = bench.home.home
+    sid = bench.session(workspace=bench.home.root)
+    events = bench.turn(call("write_file", path="home/.bashrc", content="evil"), sid, allow=False, overrides={"auto": True})
+    holds("the preview", named(events, "permission.request")[0]["preview"], "CONTROL FILE")
+    check_equal("an ordinary file", bench.tool("write_file", sid=sid, overrides={"auto": True}, path="home/plain", content="x")["ok"], True)
+    bench.run("echo evil >home/.bashrc; echo evil >home/.profile; mv home h2; mkdir home; echo x >home/.bashrc", sid=sid)
+    check_equal("the home", [name for name in os.listdir(home) if name in (".bashrc", ".profile")], [])
