@@ -50,6 +50,13 @@ const struct config_key config_keys[] = {
 	"how long a stop waits for running turns", false},
     {"daemon.allowedOrigins", CONFIG_LIST, "", 0, 64, NULL,
 	"web origins besides loopback that may connect, e.g. https://app.example", false},
+    {"daemon.allowTauri", CONFIG_BOOL, "false", 0, 0, NULL,
+	"desktop apps made with Tauri may connect: tauri://localhost, http(s)://tauri.localhost",
+	false},
+    {"daemon.defaultWorkspace", CONFIG_DIR, "", 0, 4000, NULL,
+	"directory of sessions that name none, an absolute path; empty: such sessions have no "
+	"tools",
+	false},
     {"daemon.logLevel", CONFIG_ENUM, "info", 0, 0, "debug|info|warn|error",
 	"what goes into daemon.log", false},
     {"agent.maxToolCalls", CONFIG_INT, "30", 1, 10000, NULL, "tool calls in one turn", false},
@@ -171,6 +178,9 @@ static bool value_ok(const struct config_key *k, const json_t *v)
 	case CONFIG_RANGE:
 		return json_is_string(v) &&
 		       range_parse(json_string_value(v), k->min, k->max, &low, &high);
+	case CONFIG_DIR:
+		return json_is_string(v) && (int64_t)json_string_length(v) <= k->max &&
+		       (json_string_value(v)[0] == '/' || !json_string_value(v)[0]);
 	case CONFIG_ENUM:
 		return json_is_string(v) && choice_ok(k->choices, str_of(json_string_value(v)));
 	}
@@ -198,6 +208,10 @@ static void describe(const struct config_key *k, char *out, size_t size)
 	case CONFIG_RANGE:
 		snprintf(out, size, "low-high with numbers from %lld to %lld, e.g. %s",
 		    (long long)k->min, (long long)k->max, k->fallback);
+		break;
+	case CONFIG_DIR:
+		snprintf(out, size, "an absolute path of at most %lld bytes, or \"\"",
+		    (long long)k->max);
 		break;
 	case CONFIG_ENUM:
 		snprintf(out, size, "one of %s", k->choices);
@@ -347,7 +361,7 @@ const char *config_text(const struct config *c, const char *name)
 	const struct config_key *k = config_find(name, NULL);
 	const json_t *v = json_object_get(c->values, name);
 
-	assert(k && (k->type == CONFIG_TEXT || k->type == CONFIG_ENUM));
+	assert(k && (k->type == CONFIG_TEXT || k->type == CONFIG_DIR || k->type == CONFIG_ENUM));
 	return v ? json_string_value(v) : k->fallback;
 }
 
@@ -428,6 +442,7 @@ static json_t *value_from_text(const struct config_key *k, const char *text)
 		return list;
 	case CONFIG_TEXT:
 	case CONFIG_RANGE:
+	case CONFIG_DIR:
 	case CONFIG_ENUM:
 		return json_string(text);
 	}

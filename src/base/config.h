@@ -28,6 +28,7 @@ enum config_type {
 	CONFIG_BOOL,  /* true or false */
 	CONFIG_LIST,  /* strings; on the command line separated by commas */
 	CONFIG_RANGE, /* "low-high", both in min..max */
+	CONFIG_DIR,   /* an absolute path of at most max bytes, or nothing */
 	CONFIG_ENUM,  /* one of the words in help's choices */
 };
 

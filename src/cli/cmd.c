@@ -10,6 +10,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "cli/format.h"
 #include "cli/term.h"
 #include "protocol/version.h"
 
@@ -46,10 +47,13 @@ int cmd_usage(const char *name, const char *fmt, ...)
 
 void cmd_print_json(const json_t *root)
 {
-	char *text = json_dumps(root, JSON_INDENT(2));
+	json_t *rounded = format_rounded(root);
+	/* 15 digits are the most that every number keeps, so that 8.1 is not 8.0999999999999996. */
+	char *text = json_dumps(rounded, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
 	puts(text);
 	free(text);
+	json_decref(rounded);
 }
 
 int cmd_error(const char *fmt, ...)

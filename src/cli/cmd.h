@@ -91,7 +91,7 @@ int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * False as well where nobody can be asked: standard input is no terminal. */
 bool cmd_confirm(const char *question);
 
-/* What --json prints: one document on standard output. */
+/* What --json prints: one document on standard output, its numbers with at most three decimals. */
 void cmd_print_json(const struct json_t *root);
 
 /* Append how a command is written: "opta do [options] WORDS…". */

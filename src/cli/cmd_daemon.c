@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/err.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "base/os.h"
 #include "cli/client.h"
@@ -21,8 +22,9 @@
 #include "cli/term.h"
 
 enum {
-	STATUS_MS = 3000,     /* for a daemon to say how it is */
-	STOP_SPARE_MS = 5000, /* beyond its own grace */
+	STATUS_MS = 3000,	      /* for a daemon to say how it is */
+	STATUS_MAX_STATE = 64 * 1024, /* bytes of state.json */
+	STOP_SPARE_MS = 5000,	      /* beyond its own grace */
 };
 
 static int open_paths(struct client *c)
@@ -48,29 +50,68 @@ int cmd_daemon_start(const struct cmd_line *line)
 	return EXIT_DONE;
 }
 
-static int print_health(const struct client *c, bool json)
+/* What state.json says, as a published desktop manager reads it; without the token unless it was
+ * asked for. NULL: nothing. json_decref. */
+static json_t *read_state(const struct client *c, bool with_token)
 {
-	json_t *root = client_json(c, "GET", "/v3/health", NULL, STATUS_MS, NULL, NULL);
+	struct buf text = {0};
+	json_t *state = NULL;
+
+	if (file_read(c->paths.state, STATUS_MAX_STATE, &text, NULL) == 0)
+		json_parse(text.p, text.len, &state, NULL);
+	buf_finish(&text);
+	if (!with_token)
+		json_object_del(state, "token");
+	return state;
+}
+
+/* root gets what every answer in JSON has; printed and freed. */
+static void print_status_json(const struct client *c, json_t *root, bool with_token)
+{
+	json_t *state = read_state(c, with_token);
+
+	json_object_set_new(root, "running", json_true());
+	json_object_set_new(root, "pid", json_integer(c->pid));
+	if (c->port)
+		json_object_set_new(root, "port", json_integer(c->port));
+	if (json_is_object(state))
+		json_object_set(root, "state", state);
+	json_decref(state);
+	cmd_print_json(root);
+	json_decref(root);
+}
+
+static void print_health(const struct client *c, const json_t *health)
+{
 	char uptime[32];
 
-	if (!root) {
-		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
-		return EXIT_ERROR;
-	}
-	if (json) {
-		json_object_set_new(root, "running", json_true());
-		json_object_set_new(root, "pid", json_integer(c->pid));
-		json_object_set_new(root, "port", json_integer(c->port));
-		cmd_print_json(root);
-		json_decref(root);
-		return EXIT_DONE;
-	}
-	format_uptime(json_int(root, "uptime", 0), uptime, sizeof uptime);
+	format_uptime(json_int(health, "uptime", 0), uptime, sizeof uptime);
 	printf("daemon  running   pid=%d   port=%d   sessions=%" PRId64 "   uptime=%s\n",
-	    (int)c->pid, c->port, json_int(json_object_get(root, "runtime"), "sessionCount", 0),
+	    (int)c->pid, c->port, json_int(json_object_get(health, "runtime"), "sessionCount", 0),
 	    uptime);
-	json_decref(root);
-	return EXIT_DONE;
+}
+
+static int print_running(const struct cmd_line *line, const struct client *c, bool found)
+{
+	json_t *health = NULL;
+	bool answers;
+
+	if (found)
+		health = client_json(c, "GET", "/v3/health", NULL, STATUS_MS, NULL, NULL);
+	answers = health != NULL;
+	if (cmd_flag(line, "--json")) {
+		if (!health)
+			health = json_pack("{s:s}", "status", "not answering");
+		print_status_json(c, json_incref(health), cmd_flag(line, "--show-token"));
+	} else if (answers) {
+		print_health(c, health);
+	} else if (found) {
+		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
+	} else {
+		printf("daemon  not answering   pid=%d\n", (int)c->pid);
+	}
+	json_decref(health);
+	return answers ? EXIT_DONE : EXIT_ERROR;
 }
 
 int cmd_daemon_status(const struct cmd_line *line)
@@ -78,14 +119,15 @@ int cmd_daemon_status(const struct cmd_line *line)
 	bool json = cmd_flag(line, "--json");
 	struct client c;
 
+	if (cmd_flag(line, "--show-token") && !json)
+		return cmd_usage("daemon status", "--show-token goes with --json");
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
 	switch (client_find(&c)) {
 	case CLIENT_RUNNING:
-		return print_health(&c, json);
+		return print_running(line, &c, true);
 	case CLIENT_LOST:
-		printf("daemon  not answering   pid=%d\n", (int)c.pid);
-		return EXIT_ERROR;
+		return print_running(line, &c, false);
 	case CLIENT_STOPPED:
 		break;
 	}

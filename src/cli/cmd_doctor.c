@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "cli/client.h"
@@ -87,6 +88,22 @@ static void check_permissions(struct doctor *d)
 	    "opta pending; opta approve ID or opta deny ID");
 	json_decref(root);
 	buf_finish(&out);
+}
+
+/* Whoever wonders why a desktop app cannot connect finds the setting here. */
+static void check_apps(struct doctor *d)
+{
+	struct config *config = NULL;
+	bool allowed;
+
+	if (config_load(d->client.paths.config, &config, NULL) != 0)
+		return; /* said by another check */
+	allowed = config_bool(config, "daemon.allowTauri");
+	add(d, "desktop apps", true,
+	    allowed ? "Tauri's may connect (daemon.allowTauri)"
+		    : "Tauri's may not connect: opta config set daemon.allowTauri true allows it",
+	    NULL);
+	config_free(config);
 }
 
 /* State of a daemon that is gone misleads whoever reads it. */
@@ -194,7 +211,7 @@ static void print_one(const json_t *check)
 static int print_all(struct doctor *d, bool verbose)
 {
 	static const char *const order[] = {"daemon", "LMX", "model", "config", "permissions",
-	    "sandbox", "disk", "database", "clock", "file modes"};
+	    "sandbox", "disk", "database", "clock", "file modes", "desktop apps"};
 	size_t problems = 0, i;
 	const json_t *one;
 
@@ -257,6 +274,7 @@ int cmd_doctor(const struct cmd_line *line)
 		start_daemon(&d);
 	check_daemon(&d);
 	check_permissions(&d);
+	check_apps(&d);
 	rc = cmd_flag(line, "--json") ? print_json(&d) : print_all(&d, cmd_flag(line, "--verbose"));
 out:
 	json_decref(d.checks);

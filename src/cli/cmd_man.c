@@ -192,6 +192,8 @@ static const char *type_of(const struct config_key *k)
 		return "a list of texts";
 	case CONFIG_RANGE:
 		return "low-high";
+	case CONFIG_DIR:
+		return "an absolute path";
 	case CONFIG_ENUM:
 		return k->choices;
 	}

@@ -40,6 +40,12 @@ static const struct cmd_option status_options[] = {
     END,
 };
 
+static const struct cmd_option daemon_status_options[] = {
+    {"--json", NULL, "as JSON, with what state.json says"},
+    {"--show-token", NULL, "with --json: the token as well"},
+    END,
+};
+
 static const struct cmd_option list_options[] = {
     {"--limit", "N", "at most so many (20); 0: all"},
     {"--json", NULL, "as JSON"},
@@ -78,7 +84,7 @@ static const struct cmd_option install_options[] = {
 };
 
 static const struct cmd_option doctor_options[] = {
-    {"--verbose", NULL, "sandbox, disk, database, clock and file modes as well"},
+    {"--verbose", NULL, "sandbox, disk, database, clock, file modes and desktop apps as well"},
     {"--json", NULL, "as JSON"},
     {"--fix", NULL, "mend what can be mended safely, and start the daemon"},
     END,
@@ -141,8 +147,8 @@ const struct cmd cmds[] = {
 	cmd_daemon_stop},
     {"daemon restart", "", 0, 0, "stop and start; the token changes", NULL, NULL, NULL,
 	cmd_daemon_restart},
-    {"daemon status", "", 0, 0, "one line; exit code 3 when it is stopped", status_options, NULL,
-	NULL, cmd_daemon_status},
+    {"daemon status", "", 0, 0, "one line; exit code 3 when it is stopped", daemon_status_options,
+	NULL, NULL, cmd_daemon_status},
     {"daemon run", "", 0, 0, "run it in the foreground", NULL, NULL, NULL, cmd_daemon_run},
     {"daemon logs", "", 0, 0, "follow its log; Ctrl+C stops following", logs_options, NULL, NULL,
 	cmd_daemon_logs},

@@ -51,6 +51,11 @@ static void reply_process(struct call *call, int status, const char *id)
 	buf_finish(&out);
 }
 
+static void on_has_pid(void *data, const char *id)
+{
+	reply_process(data, 201, id);
+}
+
 static void on_session(void *data, enum api_error error, struct session *s)
 {
 	struct call *call = data;
@@ -70,7 +75,7 @@ static void on_session(void *data, enum api_error error, struct session *s)
 	if (error != API_OK)
 		call_fail(call, error, why, NULL);
 	else
-		reply_process(call, 201, id);
+		background_await(call->server->core->background, id, on_has_pid, call);
 }
 
 void api_background_start(struct call *call)

@@ -78,23 +78,21 @@ static void on_created(void *data, enum api_error error, struct session *s)
 
 /*
  * A request whose workspace is looked at on a thread (a directory may be on a
- * disk that sleeps, or a network that is gone), then carried out by act.
+ * disk that sleeps, or a network that is gone), then carried out by act: first
+ * where its links lead, which is what is kept, then whether that is a directory.
  */
 struct checked {
-	uv_fs_t stat;
+	uv_fs_t fs;
 	struct call *call;
 	struct request_session request; /* strings are in call->body */
 	void (*act)(struct call *call, const struct request_session *request);
 };
 
-static void on_stat(uv_fs_t *stat)
+static void finish_check(struct checked *c, bool there)
 {
-	struct checked *c = stat->data;
-	bool there = stat->result == 0 && S_ISDIR(stat->statbuf.st_mode);
 	struct problems p = {0};
 
 	lingering_end();
-	uv_fs_req_cleanup(stat);
 	if (there) {
 		c->act(c->call, &c->request);
 	} else {
@@ -102,6 +100,32 @@ static void on_stat(uv_fs_t *stat)
 		call_fail_problems(c->call, &p);
 	}
 	free(c);
+}
+
+static void on_stat(uv_fs_t *fs)
+{
+	bool there = fs->result == 0 && S_ISDIR(fs->statbuf.st_mode);
+
+	uv_fs_req_cleanup(fs);
+	finish_check(fs->data, there);
+}
+
+/* A link that is changed later leads nowhere else. */
+static void on_realpath(uv_fs_t *fs)
+{
+	struct checked *c = fs->data;
+	json_t *metadata = json_object_get(c->call->body, "metadata"), *real = NULL;
+
+	if (fs->result == 0)
+		real = json_string(fs->ptr); /* NULL when it is not UTF-8 */
+	uv_fs_req_cleanup(fs);
+	if (!real) {
+		finish_check(c, false);
+		return;
+	}
+	c->request.workspace = json_string_value(real);
+	json_object_set_new(metadata, "workspace", real);
+	uv_fs_stat(c->call->server->loop, &c->fs, c->request.workspace, on_stat);
 }
 
 /* Decode and check the body, then act; a bad one is answered here. */
@@ -124,9 +148,9 @@ static void check_then(
 	c->call = call;
 	c->request = r;
 	c->act = act;
-	c->stat.data = c;
+	c->fs.data = c;
 	lingering_begin();
-	uv_fs_stat(call->server->loop, &c->stat, r.workspace, on_stat);
+	uv_fs_realpath(call->server->loop, &c->fs, r.workspace, on_realpath);
 }
 
 static void create(struct call *call, const struct request_session *r)

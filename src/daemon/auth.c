@@ -85,12 +85,18 @@ bool auth_host_ok(const struct auth *a, struct str value)
 
 bool auth_origin_ok(const struct auth *a, struct str origin)
 {
+	/* What a desktop app made with Tauri calls itself on macOS and Linux, and on Windows. */
+	static const char *const tauri[] = {
+	    "tauri://localhost", "http://tauri.localhost", "https://tauri.localhost"};
 	struct str host;
 	const char *allowed;
 
 	for (size_t i = 0; (allowed = config_list(a->config, "daemon.allowedOrigins", i)); i++)
 		if (str_eq(origin, allowed))
 			return true;
+	for (size_t i = 0; i < sizeof tauri / sizeof tauri[0]; i++)
+		if (str_eq(origin, tauri[i]))
+			return config_bool(a->config, "daemon.allowTauri");
 	if (str_starts(origin, "http://"))
 		host = (struct str){origin.p + 7, origin.n - 7};
 	else if (str_starts(origin, "https://"))

@@ -35,7 +35,8 @@ void auth_init(struct auth *a, const struct config *config, const char *host);
 /* Does Host name a loopback address or the configured host (any port)? */
 bool auth_host_ok(const struct auth *a, struct str host);
 
-/* Is the Origin a loopback one or listed in daemon.allowedOrigins? */
+/* Is the Origin a loopback one, listed in daemon.allowedOrigins, or Tauri's with daemon.allowTauri?
+ */
 bool auth_origin_ok(const struct auth *a, struct str origin);
 
 /* Is it the token? Constant time. */

@@ -258,7 +258,7 @@ static enum http_verdict on_head(void *data, const struct http_head *head)
 	    (!origin.p && str_ieq(conn_header(c, "Sec-Fetch-Site"), "cross-site")))
 		return reject(c, API_FORBIDDEN_ORIGIN,
 		    "this web origin may not use the daemon (daemon.allowedOrigins lists those "
-		    "that may)");
+		    "that may, daemon.allowTauri is for desktop apps)");
 	buf_add(&c->origin, origin.p, origin.n);
 	if (origin.p && str_eq(head->method, "OPTIONS") &&
 	    conn_header(c, "Access-Control-Request-Method").p)

@@ -118,13 +118,23 @@ static const json_t *messages(const json_t *body, struct problems *p)
 	return list;
 }
 
-/* Only asks about the path; whether it still exists at the tool call is asked again there. */
-static void check_workspace(const char *path, struct problems *p)
+/*
+ * An absolute path names a directory; whether it still exists at the tool call is asked again
+ * there. Any other text is a label, as published clients send them ("default", ""), and no
+ * directory. The directory, or NULL.
+ */
+static const char *workspace_of(const json_t *metadata, struct problems *p)
 {
-	if (path[0] != '/')
-		problems_add(p, "metadata.workspace", "must be an absolute path");
-	else if (strlen(path) > 4000)
+	const json_t *v = json_object_get(metadata, "workspace");
+	const char *path = json_string_value(v);
+
+	if (v && !json_is_null(v) && !path)
+		problems_add(p, "metadata.workspace", "must be a string");
+	if (!path || path[0] != '/')
+		return NULL;
+	if (json_string_length(v) > REQUEST_MAX_PATH)
 		problems_add(p, "metadata.workspace", "is too long (at most 4000 bytes)");
+	return path;
 }
 
 bool request_session(const json_t *body, struct request_session *ret, struct problems *p)
@@ -140,17 +150,11 @@ bool request_session(const json_t *body, struct request_session *ret, struct pro
 	ret->messages = messages(body, p);
 	ret->metadata = object(body, "metadata", p);
 	if (ret->metadata) {
-		const json_t *workspace = json_object_get(ret->metadata, "workspace");
-
-		if (workspace && !json_is_null(workspace) && !json_is_string(workspace))
-			problems_add(p, "metadata.workspace", "must be a string");
-		ret->workspace = json_string_value(workspace);
+		ret->workspace = workspace_of(ret->metadata, p);
 		if (json_object_get(ret->metadata, "device") &&
 		    (!json_is_string(json_object_get(ret->metadata, "device")) ||
 			json_string_length(json_object_get(ret->metadata, "device")) > 1024))
 			problems_add(p, "metadata.device", "must be a model server, HOST:PORT");
-		if (ret->workspace)
-			check_workspace(ret->workspace, p);
 	}
 	return p->count == 0;
 }
@@ -252,7 +256,7 @@ bool request_background(const json_t *body, struct request_background *ret, stru
 	ret->session_id = text(body, "sessionId", REQUEST_MAX_ID, p);
 	ret->command = text(body, "command", REQUEST_MAX_COMMAND, p);
 	ret->label = text(body, "label", REQUEST_MAX_NAME, p);
-	ret->cwd = text(body, "cwd", 4000, p);
+	ret->cwd = text(body, "cwd", REQUEST_MAX_PATH, p);
 	if (!ret->session_id || !request_id_ok(str_of(ret->session_id)))
 		problems_add(p, "sessionId", "must name a session");
 	if (!ret->command || !ret->command[0])

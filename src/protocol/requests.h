@@ -21,6 +21,7 @@ enum {
 	REQUEST_MAX_NAME = 200, /* client and writer ids, idempotency keys, model names */
 	REQUEST_MAX_TITLE = 1000,
 	REQUEST_MAX_METADATA = 64 * 1024,
+	REQUEST_MAX_PATH = 4000,
 	REQUEST_MAX_MESSAGES = 10000,
 	REQUEST_MAX_COMMAND = 100000,
 	REQUEST_MAX_POLL_MS = 10 * 60 * 1000,
@@ -44,7 +45,7 @@ struct request_session {
 	const char *title;	/* NULL: not given */
 	const json_t *messages; /* NULL or an array of {role, content} */
 	const json_t *metadata; /* NULL or an object */
-	const char *workspace;	/* metadata.workspace, absolute; NULL: none */
+	const char *workspace;	/* metadata.workspace, absolute; NULL: none, or a label */
 };
 
 /* What a turn may do beyond the settings. */

@@ -1,6 +1,7 @@
 /* Background processes. */
 #include "session/background.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <uv.h>
@@ -50,7 +51,9 @@ struct process {
 	uint64_t next_seq;
 	struct buf partial[2]; /* the beginning of a character, of stdout and stderr */
 	size_t burst;
-	uv_timer_t timer; /* the pause after a burst; carries the free */
+	uv_timer_t timer; /* the wait for a pid, then the pause after a burst; carries the free */
+	background_await_cb *await; /* who waits for the pid, or NULL */
+	void *await_data;
 };
 
 struct background {
@@ -225,6 +228,19 @@ static void on_output(void *data, bool err, const char *bytes, size_t n)
 
 /* --- life --- */
 
+static struct process *find_process(
+    const struct background *b, const char *id, const char *session_id)
+{
+	list_each (l, &((struct background *)(uintptr_t)b)->processes) {
+		struct process *p = list_entry(l, struct process, link);
+
+		if (id && strcmp(p->id, id) == 0 &&
+		    (!session_id || strcmp(p->session_id, session_id) == 0))
+			return p;
+	}
+	return NULL;
+}
+
 static void on_timer_closed(uv_handle_t *handle)
 {
 	struct process *p = handle->data;
@@ -261,6 +277,36 @@ static void forget_oldest(struct background *b)
 	}
 }
 
+/* Whoever waits for the process to be started waits no longer. */
+static void tell_started(struct process *p)
+{
+	background_await_cb *await = p->await;
+
+	p->await = NULL;
+	if (!await)
+		return;
+	uv_timer_stop(&p->timer);
+	await(p->await_data, p->id);
+}
+
+static void on_await_late(uv_timer_t *timer)
+{
+	tell_started(timer->data);
+}
+
+void background_await(struct background *b, const char *id, background_await_cb *done, void *data)
+{
+	struct process *p = find_process(b, id, NULL);
+
+	assert(p && !p->await);
+	p->await = done;
+	p->await_data = data;
+	if (p->pid || p->state != RUNNING)
+		tell_started(p);
+	else
+		uv_timer_start(&p->timer, on_await_late, BACKGROUND_AWAIT_MS, 0);
+}
+
 static void ended(struct process *p, enum process_state state, const char *reason)
 {
 	struct session *s = p->session;
@@ -273,6 +319,7 @@ static void ended(struct process *p, enum process_state state, const char *reaso
 	p->ended_ms = clock_wall_ms();
 	p->ended_us = clock_mono_us();
 	append_status(p, reason, "running");
+	tell_started(p);
 	p->background->running--;
 	p->background->ended++;
 	p->session = NULL;
@@ -287,6 +334,7 @@ static void on_started(void *data, pid_t pid)
 
 	p->pid = (int)pid;
 	append_status(p, "started", NULL);
+	tell_started(p);
 }
 
 static void on_done(void *data, const struct tool_answer *a)
@@ -409,22 +457,10 @@ enum api_error background_start(struct background *b, struct session *s,
 
 /* --- looking --- */
 
-static struct process *find(const struct background *b, const char *id, const char *session_id)
-{
-	list_each (l, &((struct background *)(uintptr_t)b)->processes) {
-		struct process *p = list_entry(l, struct process, link);
-
-		if (id && strcmp(p->id, id) == 0 &&
-		    (!session_id || strcmp(p->session_id, session_id) == 0))
-			return p;
-	}
-	return NULL;
-}
-
 bool background_put(
     const struct background *b, const char *id, const char *session_id, struct buf *out)
 {
-	const struct process *p = find(b, id, session_id);
+	const struct process *p = find_process(b, id, session_id);
 
 	if (p)
 		put_process(p, out);
@@ -459,7 +495,7 @@ static void put_chunk(const struct chunk *c, struct buf *out)
 bool background_put_output(const struct background *b, const char *id, const char *session_id,
     uint64_t after, uint64_t limit, const char *stream, struct buf *out)
 {
-	struct process *p = find(b, id, session_id);
+	struct process *p = find_process(b, id, session_id);
 	uint64_t count = 0, next = after;
 	bool more = false;
 
@@ -490,7 +526,7 @@ bool background_put_output(const struct background *b, const char *id, const cha
 bool background_kill(
     struct background *b, const char *id, const char *session_id, int signum, bool *ret_killed)
 {
-	struct process *p = find(b, id, session_id);
+	struct process *p = find_process(b, id, session_id);
 
 	if (!p)
 		return false;
@@ -559,7 +595,7 @@ bool background_tool(
 	const char *name = call->name;
 	const json_t *args = call->args;
 	const char *id = json_cstr(args, "processId", NULL), *signal_name;
-	struct process *p = id ? find(b, id, s->row.id) : NULL;
+	struct process *p = id ? find_process(b, id, s->row.id) : NULL;
 	bool killed = false;
 
 	if (strcmp(name, "bg_start") == 0)

@@ -28,6 +28,8 @@ enum {
 	/* Added to the length of each piece where output is bounded: a process that writes byte by
 	   byte costs memory and log for every one of them. */
 	BACKGROUND_PIECE_COST = 128,
+	/* Longest wait of background_await: one that waits for a free worker has no pid yet. */
+	BACKGROUND_AWAIT_MS = 5000,
 	BACKGROUND_MAX_CHUNKS = 1000, /* in one answer of background_put_output */
 };
 
@@ -44,6 +46,12 @@ void background_end(struct background *b, const struct session *s);
  */
 enum api_error background_start(struct background *b, struct session *s,
     const struct request_background *request, const char **ret_id, char *why, size_t size);
+
+/* The process `id` (borrowed) has its pid, or has ended, or the wait was too long. */
+typedef void background_await_cb(void *data, const char *id);
+
+/* Call done once for a process that was started just now; at most one waits for each. */
+void background_await(struct background *b, const char *id, background_await_cb *done, void *data);
 
 /* Append the process as JSON; false when there is none of that id (in session_id, when given). */
 bool background_put(

@@ -16,8 +16,8 @@ struct prompt_opts {
 	const struct config *config;
 	uint64_t context_tokens; /* the server's, 0 unknown; model.contextTokens beats it */
 	const char *mode;
-	const char *metadata; /* the session's, JSON text */
-	const char *history;  /* messages as the inside of a JSON array */
+	const char *workspace; /* the session's directory, "" none */
+	const char *history;   /* messages as the inside of a JSON array */
 	size_t history_len;
 	const char *content; /* the user's words */
 	size_t content_len;

@@ -6,6 +6,7 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
+#include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
@@ -97,6 +98,7 @@ struct session *session_new(struct core *core, const struct session_row *row)
 	s->row.model = mem_strdup(row->model);
 	s->row.title = mem_strdup(row->title);
 	s->row.metadata = mem_strdup(row->metadata);
+	s->row.answered = mem_strdup(row->answered ? row->answered : "");
 	s->announced = row->last_seq;
 	s->turn_seq = row->last_turn_seq;
 	list_init(&s->cursors);
@@ -143,7 +145,7 @@ uint64_t session_last_seq(const struct session *s)
 void session_snapshot(const struct session *s, struct snapshot *ret)
 {
 	*ret = (struct snapshot){.id = s->row.id,
-	    .model = s->row.model,
+	    .model = session_row_model(&s->row),
 	    .title = s->row.title,
 	    .metadata = s->row.metadata,
 	    .created_ms = s->row.created_ms,
@@ -169,6 +171,9 @@ bool session_workspace(const struct session *s, struct buf *out)
 
 	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
 	path = json_cstr(metadata, "workspace", "");
+	/* Any other text is a label of the client. */
+	if (path[0] != '/')
+		path = config_text(s->core->opts.config, "daemon.defaultWorkspace");
 	n = strlen(path);
 	while (n > 1 && path[n - 1] == '/')
 		n--;
@@ -249,9 +254,10 @@ void session_pump(struct session *s)
 /* --- changing and deleting --- */
 
 struct change {
-	struct session *session;	/* owned reference */
-	char *title, *model, *metadata; /* owned: what they were before; NULL for a delete */
-	unsigned failures;		/* of the session's changes when this one was made */
+	struct session *session; /* owned reference */
+	/* Owned: what they were before; NULL for a delete. */
+	char *title, *model, *metadata, *answered;
+	unsigned failures; /* of the session's changes when this one was made */
 	session_done_cb *done;
 	void *data;
 };
@@ -274,6 +280,7 @@ static void finish_change(struct change *c, enum api_error error)
 	free(c->title);
 	free(c->model);
 	free(c->metadata);
+	free(c->answered);
 	free(c);
 }
 
@@ -296,6 +303,7 @@ static void on_changed(void *data, int rc)
 		put_back(&s->row.title, &c->title);
 		put_back(&s->row.model, &c->model);
 		put_back(&s->row.metadata, &c->metadata);
+		put_back(&s->row.answered, &c->answered);
 	}
 	finish_change(c, rc == 0 ? API_OK : session_store_error(rc));
 }
@@ -323,6 +331,10 @@ void session_patch(
 		json_put(&metadata, r->metadata);
 	replace(&s->row.title, r->title, &c->title);
 	replace(&s->row.model, r->model, &c->model);
+	/* Whoever chose another model sees that one until it answers. */
+	if (r->model)
+		store_session_answered(s->core->opts.store, s->row.num, "");
+	replace(&s->row.answered, r->model ? "" : NULL, &c->answered);
 	replace(&s->row.metadata, r->metadata ? buf_cstr(&metadata) : NULL, &c->metadata);
 	s->row.updated_ms = clock_wall_ms();
 	session_snapshot(s, &snapshot);

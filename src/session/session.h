@@ -100,7 +100,8 @@ void session_delete(struct session *s, session_done_cb *done, void *data);
 
 /* --- for the session floor --- */
 
-/* Has it a workspace? Its path, without a "/" at the end, is appended to out (may be NULL). */
+/* Has it a workspace, its own or daemon.defaultWorkspace? The path, without a "/" at the end, is
+ * appended to out (may be NULL). */
 bool session_workspace(const struct session *s, struct buf *out);
 
 /* Make the in-memory session of row (copied). One reference, the caller's. */

@@ -391,16 +391,30 @@ static void on_progress(void *data, const char *phase, const char *message)
 	put_progress(data, phase, message);
 }
 
+/* The model that a snapshot shows from now on. */
+static void note_answering(struct session *s, const char *model)
+{
+	if (strcmp(s->row.answered, model) == 0)
+		return;
+	free(s->row.answered);
+	s->row.answered = mem_strdup(model);
+	store_session_answered(s->core->opts.store, s->row.num, model);
+}
+
 static bool on_ready(void *data, const char *model, uint64_t context_tokens, struct buf *messages)
 {
 	struct turn *t = data;
 	struct prompt_result trimmed;
+	struct buf workspace = {0};
 	char message[160];
-	int rc = prompt_build(messages,
+	int rc;
+
+	session_workspace(t->session, &workspace);
+	rc = prompt_build(messages,
 	    &(struct prompt_opts){.config = t->session->core->opts.config,
 		.context_tokens = context_tokens,
 		.mode = t->mode,
-		.metadata = t->session->row.metadata,
+		.workspace = buf_cstr(&workspace),
 		.history = t->history.p,
 		.history_len = t->history.len,
 		.content = t->content,
@@ -409,9 +423,10 @@ static bool on_ready(void *data, const char *model, uint64_t context_tokens, str
 		.added_len = t->added.len,
 		.tools_len = t->tools.len},
 	    &trimmed);
-
+	buf_finish(&workspace);
 	free(t->model);
 	t->model = mem_strdup(model);
+	note_answering(t->session, model);
 	begin(t, model, context_tokens);
 	if (rc != 0)
 		return false;

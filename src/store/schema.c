@@ -18,6 +18,7 @@
  * segments.id and messages.id are session number << 36 | first seq (or message
  * number): one B-tree, no secondary index, ranges by session. A session's number
  * is never used for another while its rows exist.
+ * answers: the model that answered last, which need not be the one that was asked for.
  * turns.state: 1 accepted and not ended, 0 ended.
  * permissions.open: 1 until decided. rules.match: what remembered decisions hold for.
  * message_search: full-text index of the messages, kept by triggers.
@@ -57,6 +58,7 @@ static const char *const migrations[] = {
     "  INSERT INTO message_search(message_search, rowid, text) VALUES('delete', old.id,"
     "    CASE WHEN json_valid(old.body) THEN json_extract(old.body, '$.content') END); END;"
     "INSERT INTO message_search(message_search) VALUES('rebuild');",
+    "CREATE TABLE IF NOT EXISTS answers(session INTEGER PRIMARY KEY, model TEXT NOT NULL);",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };

@@ -17,8 +17,14 @@ void session_row_finish(struct session_row *row)
 	free(row->model);
 	free(row->title);
 	free(row->metadata);
+	free(row->answered);
 	free(row->rules);
 	*row = (struct session_row){0};
+}
+
+const char *session_row_model(const struct session_row *row)
+{
+	return row->answered && row->answered[0] ? row->answered : row->model;
 }
 
 /* One struct for the small writes: what they need, copied. */
@@ -92,7 +98,24 @@ void store_session_put(
 	w->row.model = mem_strdup(row->model);
 	w->row.title = mem_strdup(row->title);
 	w->row.metadata = mem_strdup(row->metadata);
+	w->row.answered = NULL;
 	w->row.rules = NULL;
+	store_write(s, &w->job);
+}
+
+static int run_answered(struct db *db, struct store_job *job)
+{
+	struct session_row *r = &list_entry(job, struct row_write, job)->row;
+
+	return db_run(db, "INSERT OR REPLACE INTO answers(session, model) VALUES(?,?)", "it",
+	    r->num, r->answered);
+}
+
+void store_session_answered(struct store *s, int64_t num, const char *model)
+{
+	struct row_write *w = new_write(run_answered, num, NULL, NULL);
+
+	w->row.answered = mem_strdup(model);
 	store_write(s, &w->job);
 }
 
@@ -104,6 +127,8 @@ static int run_delete(struct db *db, struct store_job *job)
 
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM messages WHERE id >= ? AND id < ?", "ii", first, end);
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM answers WHERE session = ?", "i", num);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM turns WHERE session = ?", "i", num);
 	if (rc == 0)
@@ -226,7 +251,8 @@ static char *column_text(sqlite3_stmt *stmt, int i)
 /* The columns of SESSION_COLUMNS, in order. */
 #define SESSION_COLUMNS                                                                            \
 	"num, id, model, title, metadata, created_ms, updated_ms, turn_count, message_count,"      \
-	" tool_calls, writer_count, last_seq, last_turn_seq"
+	" tool_calls, writer_count, last_seq, last_turn_seq,"                                      \
+	" (SELECT a.model FROM answers AS a WHERE a.session = num)"
 
 static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 {
@@ -244,6 +270,7 @@ static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 	row->writer_count = (uint64_t)sqlite3_column_int64(stmt, 10);
 	row->last_seq = (uint64_t)sqlite3_column_int64(stmt, 11);
 	row->last_turn_seq = (uint64_t)sqlite3_column_int64(stmt, 12);
+	row->answered = column_text(stmt, 13);
 }
 
 /* The decisions to remember for the session, as JSON. */
@@ -328,7 +355,7 @@ static void put_listed(struct row_read *r, sqlite3_stmt *stmt)
 	}
 	take_row(stmt, &row);
 	payload_put_snapshot(&r->json, &(struct snapshot){.id = row.id,
-					   .model = row.model,
+					   .model = session_row_model(&row),
 					   .title = row.title,
 					   .metadata = row.metadata,
 					   .created_ms = row.created_ms,

@@ -17,6 +17,7 @@ struct store;
 struct session_row {
 	int64_t num;
 	char *id, *model, *title, *metadata; /* owned; metadata is JSON text */
+	char *answered; /* owned: the model that answered last; "" or NULL: none did. Only read */
 	int64_t created_ms, updated_ms;
 	uint64_t turn_count, message_count, tool_calls, writer_count;
 	uint64_t last_seq, last_turn_seq;
@@ -28,6 +29,12 @@ void session_row_finish(struct session_row *row);
 
 /* A write was committed (rc 0) or not. */
 typedef void store_done_cb(void *data, int rc);
+
+/* The model a snapshot shows: the one that answered, before any did the one that is to be asked. */
+const char *session_row_model(const struct session_row *row);
+
+/* Keep which model answered last ("": none did). */
+void store_session_answered(struct store *s, int64_t num, const char *model);
 
 /* Insert or update the row. durable: the commit must survive a power cut. */
 void store_session_put(

@@ -6,7 +6,7 @@ import time
 import socket
 
 from opta_test import (Daemon, Gone, Home, Refused, SLOW, Sse, WebSocket, check, check_equal, check_in, http, raw, request_bytes,
-                       slurp)
+                       slurp, wait_for)
 
 WRONG = "opta_dk_" + "A" * 43
 ROUTES = [("GET", "/v3/metrics"), ("GET", "/metrics"), ("GET", "/v3/openapi.json"), ("GET", "/v3/sessions"), ("POST", "/v3/sessions"),
@@ -168,6 +168,28 @@ def test_a_configured_origin_is_allowed():
     check_equal("Access-Control-Allow-Origin", answer.header("access-control-allow-origin"), "https://app.example.com")
     for origin in ("https://app.example.com.evil.com", "http://app.example.com", "https://xapp.example.com"):
         daemon.http("GET", "/v3/sessions", headers={"Origin": origin}).expect(403, "FORBIDDEN_ORIGIN")
+
+
+def test_a_desktop_app_made_with_tauri_is_allowed_by_one_setting_that_doctor_names():
+    daemon = new_daemon()
+    home = daemon.home
+    origins = ("tauri://localhost", "http://tauri.localhost", "https://tauri.localhost")
+    for origin in origins:
+        answer = daemon.http("GET", "/v3/sessions", headers={"Origin": origin}).expect(403, "FORBIDDEN_ORIGIN")
+        check_in("the refusal names the setting", "daemon.allowTauri", answer.json()["error"])
+    check_in("doctor names it", "opta config set daemon.allowTauri true", home.opta("doctor", "--verbose").text)
+    home.opta("config", "set", "daemon.allowTauri", "true").expect(0)
+    wait_for(lambda: daemon.http("GET", "/v3/sessions", headers={"Origin": origins[0]}).status == 200, 5, "the setting to be applied")
+    for origin in origins:
+        answer = daemon.http("GET", "/v3/sessions", headers={"Origin": origin}).expect(200)
+        check_equal("Access-Control-Allow-Origin", answer.header("access-control-allow-origin"), origin)
+        with WebSocket(daemon.port, None, None, daemon.token, headers={"Origin": origin}) as ws:
+            ws.send_json({"type": "ping"})
+            check_equal("over WebSocket", ws.recv(), {"event": "heartbeat"})
+    for origin in ("tauri://localhost.evil.com", "tauri://evil.com", "http://tauri.localhost.evil.com", "https://xtauri.localhost", "tauri://localhost:1",
+                   "http://tauri.localhost:80", "TAURI://localhost", "tauri://localhost/", "http://evil.localhost"):
+        answer = daemon.http("GET", "/v3/sessions", headers={"Origin": origin})
+        check_equal(f"the status for {origin}", answer.status, 403)
 
 
 def test_a_preflight_answers_204_with_methods_and_headers():

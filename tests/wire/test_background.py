@@ -1,8 +1,9 @@
 """Background processes: over HTTP and as tools; their bounds, their events, their end."""
+import json
 import os
 import time
 
-from opta_test import Daemon, check, check_equal, wait_for
+from opta_test import Daemon, Wire, check, check_equal, request_bytes, wait_for
 from processes import command_line
 from tools import Bench, call, holds, named
 
@@ -44,6 +45,26 @@ def test_a_process_tells_its_story():
     check_equal("list", [p["processId"] for p in bench.daemon.http("GET", f"/v3/background?sessionId={sid}").json()["processes"]], [pid])
     check_equal("another session's list", bench.daemon.http("GET", "/v3/background?sessionId=other").json()["processes"], [])
     bench.daemon.http("GET", f"/v3/background/{pid}/status?sessionId=other").expect(404, "NOT_FOUND")
+
+
+def test_the_answer_to_a_start_has_the_pid():
+    bench = Bench()
+    sid = bench.session()
+    for command in ("sleep 60", "exit 7", "true"):
+        process = start(bench, sid, command)["process"]
+        check(process["pid"] > 0, f"expected a pid in the answer to {command!r}, got {process!r}")
+    bench.daemon.http("DELETE", f"/v3/sessions/{sid}").expect(200)
+
+
+def test_a_start_whose_client_leaves_at_once_runs_all_the_same():
+    bench = Bench()
+    sid = bench.session()
+    body = json.dumps({"sessionId": sid, "command": "echo here; sleep 60"}).encode()
+    with Wire(bench.daemon.port) as wire:
+        wire.send(request_bytes("POST", "/v3/background/start", body, [("Host", "127.0.0.1"), ("Content-Type", "application/json")],
+                                bench.daemon.token))
+    found = wait_for(lambda: bench.daemon.http("GET", "/v3/background").json()["processes"], 10, "the process")
+    wait_for(lambda: "here" in text(bench, found[0]["processId"]), 10, "its output")
 
 
 def test_kill_ends_all_it_started():

@@ -3,6 +3,7 @@ import ctypes
 import json
 import os
 import re
+import signal
 import stat
 
 from clock import Skip
@@ -50,8 +51,38 @@ def test_status_as_json():
     check_equal("the pid", found["pid"], daemon.pid)
     check_equal("the port", found["port"], daemon.port)
     check("opta_dk_" not in json.dumps(found), "expected no token in the status")
+    check_equal("running", found["running"], True)
+    state = home.state()
+    check_equal("what state.json says, without the token", found["state"], {k: v for k, v in state.items() if k != "token"})
+    check_equal("host and port in it", (found["state"]["host"], found["state"]["port"]), ("127.0.0.1", daemon.port))
+    shown = json.loads(home.opta("daemon", "status", "--json", "--show-token").expect(0).out)
+    check_equal("the token when asked for", shown["state"]["token"], daemon.token)
+    check_in("without --json", "--show-token goes with --json", home.opta("daemon", "status", "--show-token").expect(2).errors)
+    os.kill(daemon.pid, signal.SIGSTOP)
+    stuck = json.loads(home.opta("daemon", "status", "--json").expect(1).out)
+    os.kill(daemon.pid, signal.SIGCONT)
+    check_equal("one that does not answer", (stuck["running"], stuck["pid"], stuck["status"]), (True, daemon.pid, "not answering"))
     daemon.stop()
     check_equal("stopped", json.loads(home.opta("daemon", "status", "--json").expect(3).out), {"running": False})
+
+
+def decimals(value):
+    """The decimals of the numbers in a JSON text, outside its strings."""
+    outside = re.sub(r'"(?:[^"\\]|\\.)*"', '""', value)
+    return [len(one.partition(".")[2]) for one in re.findall(r"-?\d+\.\d+(?:[eE][-+]?\d+)?", outside)]
+
+
+def test_numbers_of_json_have_at_most_three_decimals():
+    home, _, daemon = stack()
+    numbers = {"a": 0.1, "b": 8.0999999999999996, "c": [1 / 3, -2 / 3, 1e-9, 12345678.9], "d": {"e": 1e300, "f": 7}}
+    sid = daemon.create(metadata=numbers)["id"]
+    for i in range(5):
+        daemon.run_turn(sid, "demo:tokens=3")
+    for command in (("daemon", "status"), ("sessions", "list"), ("sessions", "show", sid), ("models", "list"), ("doctor",)):
+        out = home.opta(*command, "--json").expect((0, 1)).text
+        check(all(n <= 3 for n in decimals(out)), f"{command} prints more than three decimals: {out}")
+    shown = json.loads(home.opta("sessions", "show", sid, "--json").text)["metadata"]
+    check_equal("rounded, not cut", (shown["a"], shown["b"], shown["c"], shown["d"]), (0.1, 8.1, [0.333, -0.667, 0.0, 12345678.9], {"e": 1e300, "f": 7}))
 
 
 def test_reset_starts_clean_and_keeps_the_sessions():

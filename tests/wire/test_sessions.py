@@ -6,6 +6,7 @@ import time
 import urllib.parse
 
 from opta_test import Daemon, Home, check, check_equal, check_in, stack, texts, wait_for
+from tools import Bench, call, named
 
 FIELDS = {"id", "sessionId", "model", "title", "createdAt", "updatedAt", "status", "activeTurnId", "queuedTurns", "turnCount", "messageCount",
           "toolCallCount", "writerCount", "lastSeq", "metadata"}
@@ -147,18 +148,86 @@ def test_delete_is_refused_while_a_turn_is_active():
     wait_for(lambda: daemon.http("DELETE", f"/v3/sessions/{sid}").status == 200, 5, "DELETE to succeed after the cancel")
 
 
-def test_a_workspace_must_be_an_absolute_existing_directory():
+def test_a_workspace_that_is_a_path_must_be_an_existing_directory():
     daemon = new_daemon()
     home = daemon.home
     path = os.path.join(home.work, "file")
     with open(path, "w", encoding="utf-8") as file:
         file.write("x")
     check_equal("a good workspace", daemon.create(metadata={"workspace": home.work})["metadata"]["workspace"], home.work)
-    for bad in ("relative/dir", ".", "", os.path.join(home.work, "missing"), path, 5):
+    for bad in (os.path.join(home.work, "missing"), path, "/" + "x" * 4000, 5, ["/"]):
         answer = daemon.http("POST", "/v3/sessions", {"metadata": {"workspace": bad}}).expect(400, "INVALID_REQUEST")
         check_in(f"details for the workspace {bad!r}", "workspace", str(answer.json().get("details")))
     sid = daemon.create()["id"]
-    daemon.http("PATCH", f"/v3/sessions/{sid}", {"metadata": {"workspace": "relative"}}).expect(400, "INVALID_REQUEST")
+    daemon.http("PATCH", f"/v3/sessions/{sid}", {"metadata": {"workspace": path}}).expect(400, "INVALID_REQUEST")
+
+
+def test_a_workspace_that_is_no_path_is_kept_as_a_label():
+    """Published clients send such; the session then has no directory."""
+    bench = Bench()
+    for label in ("default", "", "Workspace", "relative/dir", ".", "~", "C:\\work"):
+        made = bench.daemon.http("POST", "/v3/sessions", {"metadata": {"workspace": label}}).expect(201).json()
+        check_equal(f"the label {label!r}", made["metadata"]["workspace"], label)
+        check_equal("as it is read", bench.daemon.session(made["id"])["metadata"]["workspace"], label)
+    events = bench.turn(call("read_file", path="a.txt"), made["id"])
+    check_in("what a tool says", "this session has no workspace", named(events, "tool.end")[0]["result"])
+    sid = bench.session()
+    bench.daemon.http("PATCH", f"/v3/sessions/{sid}", {"metadata": {"workspace": "a label"}}).expect(200)
+    check_in("after a patch", "this session has no workspace", named(bench.turn(call("read_file", path="a.txt"), sid), "tool.end")[0]["result"])
+    sent = bench.demo.requests()[-1]["messages"][0]["content"]
+    check("a label" not in sent and "C:" not in sent, f"a label reached the model as a directory: {sent!r}")
+
+
+def test_a_session_without_a_directory_uses_the_one_of_the_settings():
+    bench = Bench()
+    bench.write("a.txt", "found\n")
+    bench.home.opta("config", "set", "daemon.defaultWorkspace", bench.ws).expect(0)
+    for metadata in ({}, {"workspace": "default"}, {"workspace": ""}):
+        sid = bench.daemon.create(metadata=metadata)["id"]
+        events = bench.turn(call("read_file", path="a.txt"), sid)
+        check_in(f"what a tool reads with {metadata}", "found", named(events, "tool.end")[0]["result"])
+    other = os.path.join(bench.home.root, "other")
+    os.mkdir(other)
+    events = bench.turn(call("read_file", path="a.txt"), bench.session(other))
+    check("found" not in named(events, "tool.end")[0]["result"], "a directory of its own was not used")
+    bench.home.opta("config", "set", "daemon.defaultWorkspace", "relative").expect(1)
+    bench.home.opta("config", "unset", "daemon.defaultWorkspace").expect(0)
+    events = bench.turn(call("read_file", path="a.txt"), bench.daemon.create()["id"])
+    check_in("without the setting", "no workspace", named(events, "tool.end")[0]["result"])
+
+
+def test_a_workspace_is_where_its_links_led_when_the_session_was_made():
+    bench = Bench()
+    bench.write("a.txt", "the first\n")
+    other, link = os.path.join(bench.home.root, "other"), os.path.join(bench.home.root, "link")
+    os.mkdir(other)
+    os.symlink(bench.ws, link)
+    made = bench.daemon.create(metadata={"workspace": link + "/."})
+    check_equal("the workspace", made["metadata"]["workspace"], os.path.realpath(bench.ws))
+    os.unlink(link)
+    os.symlink(other, link)
+    events = bench.turn(call("read_file", path="a.txt"), made["id"])
+    check_in("what a tool reads", "the first", named(events, "tool.end")[0]["result"])
+    os.unlink(link)
+    os.symlink(link, link)
+    bench.daemon.http("POST", "/v3/sessions", {"metadata": {"workspace": link}}).expect(400, "INVALID_REQUEST")
+
+
+def test_the_model_of_a_snapshot_is_the_one_that_answered():
+    home, _, daemon = stack()
+    sid = daemon.create()["id"]
+    check_equal("before any answered", daemon.session(sid)["model"], "")
+    daemon.run_turn(sid, "hello")
+    check_equal("afterwards", daemon.session(sid)["model"], "demo-1")
+    check_equal("in the list", daemon.http("GET", "/v3/sessions").json()[0]["model"], "demo-1")
+    daemon.stop()
+    daemon = Daemon(home)
+    check_equal("in the list after a restart", daemon.http("GET", "/v3/sessions").json()[0]["model"], "demo-1")
+    check_equal("after a restart", daemon.session(sid)["model"], "demo-1")
+    daemon.http("PATCH", f"/v3/sessions/{sid}", {"model": "another"}).expect(200)
+    check_equal("when another is chosen", daemon.session(sid)["model"], "another")
+    daemon.http("PATCH", f"/v3/sessions/{sid}", {"title": "x"}).expect(200)
+    check_equal("a title changes nothing of it", daemon.session(sid)["model"], "another")
 
 
 def test_the_snapshot_follows_a_turn():

@@ -23,7 +23,6 @@ static void wrong_fields_of_a_session_are_named(void **state)
 	    {"{\"messages\":[{\"role\":\"robot\",\"content\":\"x\"}]}", "messages"},
 	    {"{\"messages\":[{\"role\":\"user\"}]}", "messages"},
 	    {"{\"metadata\":[]}", "metadata"},
-	    {"{\"metadata\":{\"workspace\":\"rel\"}}", "metadata.workspace"},
 	    {"{\"metadata\":{\"workspace\":1}}", "metadata.workspace"},
 	    {"[]", "body"},
 	    {"7", "body"},
