@@ -1,4 +1,4 @@
-/* opta sessions list|show|export|import|delete|search|rename */
+/* opta sessions list|show|export|delete|search|rename; import is in cmd_import.c */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -17,9 +17,8 @@
 #include "protocol/http.h"
 
 enum {
-	SESSIONS_LISTED = 20,			/* when nobody says how many */
-	SESSIONS_MAX_IMPORT = 10 * 1024 * 1024, /* what the daemon takes in one body */
-	SESSIONS_SLOW_MS = 60000,		/* for large ones */
+	SESSIONS_LISTED = 20,	  /* when nobody says how many */
+	SESSIONS_SLOW_MS = 60000, /* for large ones */
 };
 
 /* Whole ids: for scripts. On a terminal the beginning that tells them apart is enough. */
@@ -149,7 +148,7 @@ int cmd_sessions_show(const struct cmd_line *line)
 	return EXIT_DONE;
 }
 
-/* --- export, import --- */
+/* --- export --- */
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -209,96 +208,6 @@ int cmd_sessions_export(const struct cmd_line *line)
 	buf_finish(&text);
 	json_decref(session);
 	return rc;
-}
-
-/* An export, from a file or, named "-", from standard input. NULL: it was said why not. */
-static json_t *read_export(const char *name)
-{
-	struct buf text = {0};
-	struct err err;
-	json_t *root = NULL;
-	bool read = true;
-
-	if (strcmp(name, "-") == 0)
-		read = cmd_read_stdin(&text, SESSIONS_MAX_IMPORT) == EXIT_DONE;
-	else if (file_read(name, SESSIONS_MAX_IMPORT, &text, &err) != 0)
-		read = cmd_error("%s", err.text) == EXIT_DONE;
-	if (!read) {
-		buf_finish(&text);
-		return NULL;
-	}
-	if (json_parse(text.p, text.len, &root, NULL) != 0 ||
-	    !json_is_array(json_object_get(root, "messages"))) {
-		cmd_error(
-		    "%s is no export of a session: expected what `opta sessions export` wrote "
-		    "with --format json",
-		    name);
-		json_decref(root);
-		root = NULL;
-	}
-	buf_finish(&text);
-	return root;
-}
-
-/* Is the id free? Then the import keeps it. */
-static bool is_free(const struct client *c, const char *id)
-{
-	struct buf target = {0};
-	json_t *root;
-	int status;
-
-	buf_addf(&target, "/v3/sessions/%s", id);
-	root = client_json(c, "GET", buf_cstr(&target), NULL, CLIENT_ASK_MS, &status, NULL);
-	json_decref(root);
-	buf_finish(&target);
-	return status == 404;
-}
-
-static void copy_field(json_t *to, const json_t *from, const char *name)
-{
-	if (json_object_get(from, name))
-		json_object_set(to, name, json_object_get(from, name));
-}
-
-int cmd_sessions_import(const struct cmd_line *line)
-{
-	json_t *export, *body, *made = NULL, *metadata;
-	const char *id, *workspace;
-	struct client c = {0};
-	struct err err;
-	char *text;
-
-	if (!(export = read_export(line->words[0])))
-		return EXIT_ERROR;
-	if (client_open(&c, &err) != 0) {
-		json_decref(export);
-		return cmd_error("%s", err.text);
-	}
-	body = json_object();
-	copy_field(body, export, "title");
-	copy_field(body, export, "model");
-	copy_field(body, export, "messages");
-	copy_field(body, export, "metadata");
-	id = json_cstr(export, "id", NULL);
-	if (id && is_free(&c, id))
-		json_object_set_new(body, "sessionId", json_string(id));
-	/* Made on another machine it may name a directory that is not here. */
-	metadata = json_object_get(body, "metadata");
-	workspace = json_cstr(metadata, "workspace", NULL);
-	if (workspace && access(workspace, F_OK) != 0) {
-		term_note("its workspace %s is not here: the session has none", workspace);
-		json_object_del(metadata, "workspace");
-	}
-	text = json_dumps(body, JSON_COMPACT);
-	made = client_json(&c, "POST", "/v3/sessions", text, SESSIONS_SLOW_MS, NULL, &err);
-	free(text);
-	json_decref(body);
-	json_decref(export);
-	if (!made)
-		return cmd_error("%s", err.text);
-	term_printf("imported: %s\n", json_cstr(made, "id", "?"));
-	json_decref(made);
-	return EXIT_DONE;
 }
 
 /* --- delete --- */

@@ -64,6 +64,12 @@ static const struct cmd_option export_options[] = {
     END,
 };
 
+static const struct cmd_option import_options[] = {
+    {"--keep-workspace", NULL, "let its tools work in the directory that the file names"},
+    {"--keep-device", NULL, "use the model server that the file names"},
+    END,
+};
+
 static const struct cmd_option delete_options[] = {
     {"--yes", NULL, "do not ask"},
     END,
@@ -122,8 +128,11 @@ const struct cmd cmds[] = {
 	"sessions rename 3c6c the release", cmd_sessions_rename},
     {"sessions export", "ID", 1, 1, "write a session as JSON or Markdown", export_options, NULL,
 	"sessions export 3c6c --output release.md", cmd_sessions_export},
-    {"sessions import", "FILE", 1, 1, "make a session of an export; - reads standard input", NULL,
-	"It keeps its id where that is free.", "sessions import release.json", cmd_sessions_import},
+    {"sessions import", "FILE", 1, 1, "make a session of an export; - reads standard input",
+	import_options,
+	"It keeps its id where that is free. A directory or a model server that the file names is\n"
+	"asked for, and left out where nobody can be asked; messages of the system are left out.",
+	"sessions import release.json", cmd_sessions_import},
     {"sessions delete", "ID…", 1, CMD_ANY, "delete sessions for good", delete_options, NULL,
 	"sessions delete 3c6c --yes", cmd_sessions_delete},
     {"models list", "", 0, 0, "what the model server has; * is the default", status_options, NULL,
