@@ -212,8 +212,10 @@ static bool use(const struct client *c, struct config *config, const struct path
 
 	snprintf(digits, sizeof digits, "%d", port);
 	snprintf(name, sizeof name, "127.0.0.1:%d", port);
-	if (config_set(config, "connection.host", "127.0.0.1", NULL) != 0 ||
-	    config_set(config, "connection.port", digits, NULL) != 0 ||
+	/* A key that was set before was not meant for a server nobody had seen yet. */
+	settings_keep_key(config);
+	if (settings_set(config, "connection.host", "127.0.0.1", NULL) != 0 ||
+	    settings_set(config, "connection.port", digits, NULL) != 0 ||
 	    settings_save(paths, config) != EXIT_DONE)
 		return false;
 	while (!daemon_reaches(c, DISCOVER_APPLY_MS, name)) {

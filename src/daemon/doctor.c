@@ -20,6 +20,7 @@
 #include "base/paths.h"
 #include "daemon/lifecycle.h"
 #include "model/server.h"
+#include "session/core.h"
 #include "store/salvage.h"
 #include "tools/sandbox.h"
 
@@ -115,20 +116,14 @@ static void on_preflight(void *data, const struct preflight_answer *a)
 static void check_model(struct doctor *d)
 {
 	struct asked q = {.doctor = d};
-	struct server_opts o = {0};
+	struct server_opts o;
 
 	if (!d->config) {
 		check(d, "LMX", false, NULL, "unknown: config.json is damaged");
 		check(d, "model", false, NULL, "unknown: config.json is damaged");
 		return;
 	}
-	o.port = (int)config_int(d->config, "connection.port");
-	o.api_key = config_text(d->config, "connection.apiKey");
-	o.hosts[o.host_count++] = config_text(d->config, "connection.host");
-	for (size_t i = 0; o.host_count < SERVER_MAX_HOSTS &&
-			   config_list(d->config, "connection.fallbackHosts", i);
-	     i++)
-		o.hosts[o.host_count++] = config_list(d->config, "connection.fallbackHosts", i);
+	core_server_opts(d->config, &o);
 	uv_loop_init(&d->loop);
 	q.server = model_server_new(&d->loop, &o);
 	model_server_preflight(q.server, on_preflight, &q);

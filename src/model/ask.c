@@ -484,7 +484,7 @@ static bool on_sse_head(void *data, int status, const struct http_parser *parser
 static void on_http_error(struct model_ask *a)
 {
 	bool overflow;
-	char said[400], message[500];
+	char said[400], note[300] = "", message[800];
 
 	delta_error_text(a->error_body.p, a->error_body.len, said, sizeof said, &overflow);
 	if (a->status >= 500) {
@@ -493,8 +493,10 @@ static void on_http_error(struct model_ask *a)
 		retry(a, TURN_ERROR_MODEL, message);
 		return;
 	}
-	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s",
-	    a->status, said);
+	if (a->status == 401 || a->status == 403)
+		model_server_key_note(a->opts.server, note, sizeof note);
+	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s%s",
+	    a->status, said, note);
 	end(a, overflow ? TURN_ERROR_CONTEXT : TURN_ERROR_MODEL, message);
 }
 

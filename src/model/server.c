@@ -12,9 +12,13 @@
 #include "model/context.h"
 #include "net/http_client.h"
 
+/* Why a host does not get the key. */
+enum key_state { KEY_SENT, KEY_NONE, KEY_OTHER_HOST, KEY_FALLBACK, KEY_PLAIN };
+
 struct model_server {
 	uv_loop_t *loop;
 	struct target targets[SERVER_MAX_HOSTS];
+	enum key_state keys[SERVER_MAX_HOSTS];
 	size_t count, at;	/* at: the host in use */
 	char bad_host[512];	/* why a host could not be parsed, "" */
 	struct buf fingerprint; /* the settings as one text, to see a change */
@@ -68,12 +72,41 @@ void model_server_free(struct model_server *s)
 	free(s);
 }
 
+/* May the key go to hosts[i], which is t? first is hosts[0], or NULL when it names no server. */
+static enum key_state key_state_of(
+    const struct server_opts *o, size_t i, const struct target *t, const struct target *first)
+{
+	struct target key;
+
+	/* A key with a line end would be two headers; the table of settings allows any text. */
+	if (!o->api_key[0] || strpbrk(o->api_key, "\r\n"))
+		return KEY_NONE;
+	if (o->key_host && o->key_host[0]) {
+		if (target_parse(o->key_host, o->key_port ? o->key_port : o->port, &key, NULL) != 0)
+			return KEY_OTHER_HOST;
+	} else if (first) {
+		key = *first;
+	} else {
+		return KEY_OTHER_HOST;
+	}
+	if (!target_same(t, &key)) {
+		if (i == 0)
+			return KEY_OTHER_HOST;
+		if (!o->key_to_fallbacks)
+			return KEY_FALLBACK;
+	}
+	return t->tls || target_is_local(t) || o->key_over_http ? KEY_SENT : KEY_PLAIN;
+}
+
 bool model_server_configure(struct model_server *s, const struct server_opts *opts)
 {
+	const struct target *first = NULL;
 	struct buf fingerprint = {0};
 	bool same;
 
-	buf_addf(&fingerprint, "%d\n%s\n", opts->port, opts->api_key);
+	buf_addf(&fingerprint, "%d\n%s\n%s\n%d %d %d\n", opts->port, opts->api_key,
+	    opts->key_host ? opts->key_host : "", opts->key_port, opts->key_to_fallbacks,
+	    opts->key_over_http);
 	for (size_t i = 0; i < opts->host_count; i++)
 		buf_addf(&fingerprint, "%s\n", opts->hosts[i]);
 	same = s->fingerprint.len == fingerprint.len &&
@@ -85,17 +118,19 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	s->count = s->at = 0;
 	s->bad_host[0] = '\0';
 	for (size_t i = 0; i < opts->host_count && s->count < SERVER_MAX_HOSTS; i++) {
+		struct target *t = &s->targets[s->count];
 		struct err err = {0};
 
-		if (target_parse(opts->hosts[i], opts->port, &s->targets[s->count], &err) == 0)
-			s->count++;
-		else
+		if (target_parse(opts->hosts[i], opts->port, t, &err) != 0) {
 			snprintf(s->bad_host, sizeof s->bad_host, "%s", err.text);
+			continue;
+		}
+		if (i == 0)
+			first = t;
+		s->keys[s->count++] = key_state_of(opts, i, t, first);
 	}
 	buf_clear(&s->headers);
-	/* A key with a line end would be two headers; the table of settings allows any text. */
-	if (opts->api_key[0] && !strpbrk(opts->api_key, "\r\n"))
-		buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
+	buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
 	s->ready_until_us = 0;
 	s->context = 0;
 	s->context_silent = false;
@@ -129,7 +164,28 @@ void model_server_name(const struct model_server *s, char *out, size_t size)
 
 const char *model_server_headers(const struct model_server *s)
 {
+	if (!s->count || s->keys[s->at] != KEY_SENT)
+		return "";
 	return buf_cstr((struct buf *)(uintptr_t)&s->headers);
+}
+
+void model_server_key_note(const struct model_server *s, char *out, size_t size)
+{
+	static const char *const notes[] = {
+	    [KEY_OTHER_HOST] =
+		"; connection.apiKey was not sent, as it was set for another server: "
+		"`opta config set connection.apiKey …` sets it for this one",
+	    [KEY_FALLBACK] = "; connection.apiKey was not sent, as this is a fallback host: "
+			     "`opta config set connection.apiKeyToFallbacks true` allows it",
+	    [KEY_SENT] = NULL,
+	    [KEY_NONE] = NULL,
+	    [KEY_PLAIN] = "; connection.apiKey was not sent, as the way to that machine is not "
+			  "encrypted: use https://, or `opta config set connection.apiKeyOverHttp "
+			  "true`",
+	};
+	enum key_state state = s->count ? s->keys[s->at] : KEY_NONE;
+
+	snprintf(out, size, "%s", notes[state] ? notes[state] : "");
 }
 
 unsigned model_server_generation(const struct model_server *s)
@@ -268,13 +324,13 @@ static void on_readyz(struct preflight_call *p)
 
 static void on_models(struct preflight_call *p)
 {
+	char note[300];
 	struct err why;
 
 	if (p->status == 401 || p->status == 403) {
-		err_set(&why, -EACCES,
-		    "the model server refused us (HTTP %d): set its key with `opta config set "
-		    "connection.apiKey …`",
-		    p->status);
+		model_server_key_note(p->server, note, sizeof note);
+		err_set(&why, -EACCES, "the model server refused us (HTTP %d)%s", p->status,
+		    note[0] ? note : ": set its key with `opta config set connection.apiKey …`");
 		finish(p, PREFLIGHT_REFUSED, &why);
 		return;
 	}

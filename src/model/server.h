@@ -29,6 +29,14 @@ struct server_opts {
 	size_t host_count;
 	int port;	     /* where a host names none */
 	const char *api_key; /* "" for none */
+	/*
+	 * The key goes to the server it was set for and to no other: key_host (NULL or "":
+	 * hosts[0]) at key_port (0: port). To the hosts after the first, or to another machine
+	 * without TLS, it goes only when these say so.
+	 */
+	const char *key_host;
+	int key_port;
+	bool key_to_fallbacks, key_over_http;
 };
 
 enum preflight {
@@ -73,7 +81,11 @@ const struct target *model_server_target(const struct model_server *s);
 /* "lmx-host.local:1234", for people. */
 void model_server_name(const struct model_server *s, char *out, size_t size);
 
-/* Header lines for a request: bearer token or nothing. Borrowed. */
+/* Why the key is not sent to the host in use, as the end of a sentence; "" when it is, or there is
+ * none. */
+void model_server_key_note(const struct model_server *s, char *out, size_t size);
+
+/* Header lines for a request to the host in use: bearer token or nothing. Borrowed. */
 const char *model_server_headers(const struct model_server *s);
 
 /* Changes whenever the host in use does. */

@@ -1,7 +1,9 @@
 /* Where a model server is. */
 #include "model/target.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/str.h"
@@ -81,6 +83,28 @@ int target_parse(const char *text, int port, struct target *ret, struct err *ret
 		return bad(text, "the path is too long", reterr);
 	*ret = t;
 	return 0;
+}
+
+bool target_is_local(const struct target *t)
+{
+	struct in_addr v4;
+	struct in6_addr v6;
+	char bare[sizeof t->host];
+	size_t n = strlen(t->host);
+	bool brackets = n > 2 && t->host[0] == '[' && t->host[n - 1] == ']';
+
+	if (strcasecmp(t->host, "localhost") == 0)
+		return true;
+	snprintf(bare, sizeof bare, "%.*s", (int)(brackets ? n - 2 : n), t->host + brackets);
+	if (inet_pton(AF_INET, bare, &v4) == 1)
+		return ntohl(v4.s_addr) >> 24 == 127;
+	return inet_pton(AF_INET6, bare, &v6) == 1 && IN6_IS_ADDR_LOOPBACK(&v6);
+}
+
+bool target_same(const struct target *t, const struct target *other)
+{
+	return strcasecmp(t->host, other->host) == 0 && t->port == other->port &&
+	       (t->tls || !other->tls);
 }
 
 struct filter *target_filter(const struct target *t, struct err *reterr)

@@ -23,6 +23,12 @@ struct target {
 /* Parse text; port is used where text names none (443 for https). -EINVAL with a sentence. */
 int target_parse(const char *text, int port, struct target *ret, struct err *reterr);
 
+/* Is it this machine, by its name or address alone ("localhost", 127.0.0.0/8, ::1)? */
+bool target_is_local(const struct target *t);
+
+/* Is it the same server: host (any case) and port, and no TLS taken away? */
+bool target_same(const struct target *t, const struct target *other);
+
 /* A TLS filter for t, or NULL when t is plain; *reterr is set when TLS cannot be had. */
 struct filter *target_filter(const struct target *t, struct err *reterr);
 

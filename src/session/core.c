@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdarg.h>
 
+#include "base/buf.h"
 #include "base/config.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -15,10 +16,14 @@
 #include "tools/pool.h"
 #include "tools/sandbox.h"
 
-static void server_opts(const struct config *config, struct server_opts *o)
+void core_server_opts(const struct config *config, struct server_opts *o)
 {
 	*o = (struct server_opts){.port = (int)config_int(config, "connection.port"),
-	    .api_key = config_text(config, "connection.apiKey")};
+	    .api_key = config_text(config, "connection.apiKey"),
+	    .key_host = config_text(config, "connection.apiKeyHost"),
+	    .key_port = (int)config_int(config, "connection.apiKeyPort"),
+	    .key_to_fallbacks = config_bool(config, "connection.apiKeyToFallbacks"),
+	    .key_over_http = config_bool(config, "connection.apiKeyOverHttp")};
 	o->hosts[o->host_count++] = config_text(config, "connection.host");
 	for (size_t i = 0; o->host_count < SERVER_MAX_HOSTS; i++) {
 		const char *host = config_list(config, "connection.fallbackHosts", i);
@@ -54,7 +59,7 @@ struct core *core_new(const struct core_opts *opts)
 
 	c->opts = *opts;
 	list_init(&c->followers);
-	server_opts(opts->config, &server);
+	core_server_opts(opts->config, &server);
 	c->server = model_server_new(opts->loop, &server);
 	c->feed = feed_new(opts->loop);
 	c->pool = pool_new(&(struct pool_opts){.loop = opts->loop,
@@ -127,14 +132,38 @@ bool core_lacks_ws(const struct core *c, const char *session_id)
 	return knows(c, &c->no_ws, session_id);
 }
 
-void core_note_no_tools(struct core *c, const char *model)
+void core_forget_no_ws(struct core *c, const char *session_id)
 {
-	learn(c, &c->no_tools, model);
+	free(map_remove(&c->no_ws, session_id));
 }
 
-bool core_lacks_tools(const struct core *c, const char *model)
+/* A server and a model of it as one key. A name of a host has no blank in it. */
+static void put_tools_key(struct buf *out, const struct model_server *server, const char *model)
 {
-	return knows(c, &c->no_tools, model);
+	char name[300];
+
+	model_server_name(server, name, sizeof name);
+	buf_addf(out, "%s %s", name, model);
+}
+
+void core_note_no_tools(struct core *c, const struct model_server *server, const char *model)
+{
+	struct buf key = {0};
+
+	put_tools_key(&key, server, model);
+	learn(c, &c->no_tools, buf_cstr(&key));
+	buf_finish(&key);
+}
+
+bool core_lacks_tools(const struct core *c, const struct model_server *server, const char *model)
+{
+	struct buf key = {0};
+	bool lacks;
+
+	put_tools_key(&key, server, model);
+	lacks = knows(c, &c->no_tools, buf_cstr(&key));
+	buf_finish(&key);
+	return lacks;
 }
 
 void core_set_port(struct core *c, int port)
@@ -207,7 +236,7 @@ void core_configure(struct core *c, const struct config *config)
 	struct server_opts server;
 
 	c->opts.config = config;
-	server_opts(config, &server);
+	core_server_opts(config, &server);
 	model_server_configure(c->server, &server);
 	pool_set_workers(c->pool, (unsigned)config_int(config, "daemon.workerPoolSize"));
 }

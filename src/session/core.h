@@ -17,6 +17,7 @@ struct config;
 struct background;
 struct model_server;
 struct pool;
+struct server_opts;
 struct session;
 struct store;
 struct store_stats;
@@ -48,7 +49,7 @@ struct core {
 	struct map loading; /* id -> struct load, those on their way */
 	/* Keys owned; both are about the model server of this generation: */
 	struct map no_ws;    /* session ids: it has no WebSocket */
-	struct map no_tools; /* model names: they take no tools */
+	struct map no_tools; /* "server model": it takes no tools there */
 	unsigned learned_generation;
 	struct map
 	    artifact_dirs; /* keys owned: sessions whose artifact directory is known to be there */
@@ -63,6 +64,9 @@ struct core {
 	void (*on_stopped)(void *data);
 	void *stopped_data;
 };
+
+/* What the settings say of the model server: all strings are borrowed from config. */
+void core_server_opts(const struct config *config, struct server_opts *ret);
 
 /*
  * The model server of a session whose metadata names `device` (host:port),
@@ -109,16 +113,20 @@ void core_counts(const struct core *c, struct core_counts *ret);
 void core_latency(const struct core *c, struct core_latency *ret);
 
 /*
- * For the session floor: this session found no WebSocket at the model server, or
- * did so before; this model takes no tools. Forgotten when the server changes, and with the daemon.
+ * For the session floor: this model takes no tools at this server, which says nothing of the model
+ * of that name at another. Forgotten when the settings' server changes, and with the daemon.
  */
-void core_note_no_tools(struct core *c, const char *model);
-bool core_lacks_tools(const struct core *c, const char *model);
-/* For the session floor: the session has an artifact directory. True when that was not known. */
-bool core_note_artifacts(struct core *c, const char *session_id);
+void core_note_no_tools(struct core *c, const struct model_server *server, const char *model);
+bool core_lacks_tools(const struct core *c, const struct model_server *server, const char *model);
 
+/* The same for a session that found no WebSocket at its model server; forgotten too when its
+ * metadata, which may name another, is changed. */
 void core_note_no_ws(struct core *c, const char *session_id);
 bool core_lacks_ws(const struct core *c, const char *session_id);
+void core_forget_no_ws(struct core *c, const char *session_id);
+
+/* For the session floor: the session has an artifact directory. True when that was not known. */
+bool core_note_artifacts(struct core *c, const char *session_id);
 
 /* For the session floor: log a fact; a session became busy or idle. */
 void core_notice(struct core *c, enum log_level level, const char *fmt, ...)

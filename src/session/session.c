@@ -336,6 +336,9 @@ void session_patch(
 		store_session_answered(s->core->opts.store, s->row.num, "");
 	replace(&s->row.answered, r->model ? "" : NULL, &c->answered);
 	replace(&s->row.metadata, r->metadata ? buf_cstr(&metadata) : NULL, &c->metadata);
+	/* Its model server may be another one now, of which nothing is known. */
+	if (r->metadata)
+		core_forget_no_ws(s->core, s->row.id);
 	s->row.updated_ms = clock_wall_ms();
 	session_snapshot(s, &snapshot);
 	/* The snapshot an event carries counts the event itself. */

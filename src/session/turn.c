@@ -580,7 +580,7 @@ static void on_answered(void *data, const struct model_result *result)
 	t->prompt_tokens += result->prompt_tokens;
 	t->completion_tokens += result->completion_tokens;
 	if (result->code && refuses_tools(t, result)) {
-		core_note_no_tools(t->session->core, t->model);
+		core_note_no_tools(t->session->core, t->server, t->model);
 		put_progress(
 		    t, "lmx.no_tools", "this model takes no tools: asked again without them");
 		ask(t);
@@ -626,7 +626,7 @@ static void ask(struct turn *t)
 		    "too many sessions name model servers of their own (metadata.device)");
 		return;
 	}
-	if (!core_lacks_tools(s->core, t->model ? t->model : model))
+	if (!core_lacks_tools(s->core, t->server, t->model ? t->model : model))
 		tool_put_all(&t->tools, want_tool, t);
 	t->ask = model_ask_start(s->core->opts.loop,
 	    &(struct model_ask_opts){.server = t->server,

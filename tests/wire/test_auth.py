@@ -1,10 +1,12 @@
 """Who may talk: token, Host, Origin, CORS, throttling."""
+import json
+import os
 import re
+import socket
 import threading
 import time
 
-import socket
-
+from clock import Skip
 from opta_test import (Daemon, Gone, Home, Refused, SLOW, Sse, WebSocket, check, check_equal, check_in, http, raw, request_bytes,
                        slurp, wait_for)
 
@@ -29,6 +31,20 @@ def test_health_answers_without_a_token():
     daemon = new_daemon()
     for path in ("/v3/health", "/health"):
         check_equal(f"{path} without a token", daemon.http("GET", path, token=None).status, 200)
+
+
+def test_what_health_tells_a_stranger_is_what_the_document_says():
+    daemon = new_daemon()
+    sid = daemon.create(title="a secret title", metadata={"workspace": daemon.home.work})["id"]
+    document = slurp(os.path.join(os.path.dirname(__file__), "..", "..", "SECURITY.md")).decode()
+    if not document:
+        raise Skip("the documents are not beside the tests")
+    for path in ("/v3/health", "/health"):
+        told = http(daemon.port, "GET", path).expect(200).json()
+        for name in (*told, *told["runtime"]):
+            check_in(f"a field of {path} in SECURITY.md", f"`{name}`", document)
+        for secret in (sid, "a secret title", daemon.home.root, daemon.token):
+            check(secret not in json.dumps(told), f"{path} tells a stranger {secret!r}")
 
 
 def test_a_wrong_token_gets_401_on_health():

@@ -4,6 +4,7 @@ import signal
 import socket
 import time
 
+from machine import LMX_NAME, Machine
 from opta_test import (Daemon, Demo, Home, SLOW, Wire, check, check_equal, check_in, only, read_response, request_bytes, send, stack, stop_event,
                        texts, wait_for)
 
@@ -103,6 +104,70 @@ def test_the_api_key_is_sent():
     for flags in BOTH:
         _, _, _, events = one_turn("demo:tokens=2", ("--api-key", "s3cret-key", *flags), {"connection.apiKey": "s3cret-key"})
         stop_event(events, "turn.done")
+
+
+def test_the_api_key_goes_to_the_server_it_was_set_for_and_to_no_other():
+    for flags in BOTH:
+        home = Home()
+        first, second = Demo(home, "--api-key", "s3cret-key", *flags), Demo(home, "--api-key", "s3cret-key", *flags)
+        home.opta("config", "set", "connection.host", f"127.0.0.1:{first.port}").expect(0)
+        home.opta("config", "set", "connection.apiKey", "s3cret-key").expect(0)
+        daemon = Daemon(home)
+
+        def stop(content="hello"):
+            return daemon.run_turn(daemon.create()["id"], content)[-1]
+        check_equal(f"at the first {flags}", stop()["event"], "turn.done")
+        said = home.opta("config", "set", "connection.host", f"127.0.0.1:{second.port}").expect(0).errors
+        check_in("what is said", f"was set for 127.0.0.1:{first.port}", said)
+        wait_for(lambda: stop()["event"] == "turn.error", 10, "the daemon to take the setting")
+        check_in("why it is refused", "set for another server", stop()["payload"]["message"])
+        check_equal("requests with a key at the second", second.requests(), [])
+        home.opta("config", "set", "connection.apiKey", "s3cret-key").expect(0)
+        wait_for(lambda: stop()["event"] == "turn.done", 10, "the key to be set for the second")
+        home.opta("config", "set", "connection.host", f"127.0.0.1:{first.port}").expect(0)
+        wait_for(lambda: stop()["event"] == "turn.error", 10, "the key to stay away from the first")
+
+
+def test_the_api_key_goes_to_a_fallback_host_only_when_a_setting_says_so():
+    for flags in BOTH:
+        home = Home()
+        demo = Demo(home, "--api-key", "s3cret-key", *flags)
+        home.write_config({"connection.host": "127.0.0.1:1", "connection.fallbackHosts": [f"127.0.0.1:{demo.port}"], "connection.apiKey": "s3cret-key"})
+        daemon = Daemon(home)
+        sid = daemon.create()["id"]
+        stop = daemon.run_turn(sid, "hello")[-1]
+        check_equal("without the setting", stop["event"], "turn.error")
+        check_in("why", "connection.apiKeyToFallbacks", stop["payload"]["message"])
+        home.opta("config", "set", "connection.apiKeyToFallbacks", "true").expect(0)
+        wait_for(lambda: daemon.run_turn(sid, "hello")[-1]["event"] == "turn.done", 10, "the setting to be taken")
+
+
+def test_a_key_that_was_set_before_any_server_is_for_the_first_that_is_named():
+    home = Home()
+    os.unlink(home.config_path)
+    demo = Demo(home, "--api-key", "s3cret-key")
+    home.opta("config", "set", "connection.apiKey", "s3cret-key").expect(0)
+    check_equal("what is said", home.opta("config", "set", "connection.host", f"127.0.0.1:{demo.port}").expect(0).errors, "")
+    daemon = Daemon(home)
+    check_equal("a turn", daemon.run_turn(daemon.create()["id"], "hello")[-1]["event"], "turn.done")
+    check_in("another", "was set for", home.opta("config", "set", "connection.host", "127.0.0.1:1").expect(0).errors)
+    check_equal("the way back is quiet", home.opta("config", "set", "connection.host", f"127.0.0.1:{demo.port}").expect(0).errors, "")
+    home.opta("config", "unset", "connection.apiKey").expect(0)
+    check_equal("nothing is left of it", home.opta("config", "get", "connection.apiKeyHost").expect(0).text.strip(), "")
+
+
+def test_the_api_key_goes_unencrypted_to_another_machine_only_when_a_setting_says_so():
+    machine = Machine(("--api-key", "s3cret-key"))
+    home = machine.home
+    home.write_config({"connection.host": LMX_NAME, "connection.port": 1234, "connection.apiKey": "s3cret-key"})
+    daemon = Daemon(home)
+    sid = daemon.create()["id"]
+    stop = daemon.run_turn(sid, "hello")[-1]
+    check_equal("without the setting", stop["event"], "turn.error")
+    check_in("why", "connection.apiKeyOverHttp", stop["payload"]["message"])
+    check_in("doctor says it too", "connection.apiKeyOverHttp", home.opta("doctor").text)
+    home.opta("config", "set", "connection.apiKeyOverHttp", "true").expect(0)
+    wait_for(lambda: daemon.run_turn(sid, "hello")[-1]["event"] == "turn.done", 10, "the setting to be taken")
 
 
 def test_a_clean_close_after_content_ends_the_turn_well():
