@@ -107,6 +107,10 @@ const struct config_key config_keys[] = {
 	"a background process is ended after this; 0: never", false},
     {"background.outputBytes", CONFIG_INT, "1048576", 4096, 67108864, NULL,
 	"output kept of one background process", false},
+    {"tools.sockets", CONFIG_LIST, "", 0, 16, NULL,
+	"Unix sockets that commands may connect to besides their own, as paths (an ssh agent, "
+	"Docker): whatever answers there runs outside of the sandbox",
+	false},
     {"tools.network", CONFIG_BOOL, "true", 0, 0, NULL, "may commands reach the network", false},
     {NULL, CONFIG_TEXT, NULL, 0, 0, NULL, NULL, false},
 };

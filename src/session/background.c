@@ -17,6 +17,7 @@
 #include "protocol/events.h"
 #include "protocol/requests.h"
 #include "session/core.h"
+#include "session/rules.h"
 #include "session/session.h"
 #include "tools/pool.h"
 #include "tools/tool.h"
@@ -392,7 +393,7 @@ enum api_error background_start(struct background *b, struct session *s,
 	const struct config *config = b->core->opts.config;
 	int64_t most = config_int(config, "background.maxConcurrent");
 	struct buf workspace = {0};
-	json_t *args;
+	json_t *args, *sockets;
 	struct process *p;
 
 	if (b->core->stopping) {
@@ -429,6 +430,7 @@ enum api_error background_start(struct background *b, struct session *s,
 	p->timer.data = p;
 	list_append(&b->processes, &p->link);
 	b->running++;
+	sockets = rules_sockets(config);
 	args = json_pack("{s:s, s:s}", "command", p->command, "cwd", p->cwd);
 	p->call = pool_start(
 	    b->core->pool, &(struct pool_call_opts){
@@ -439,6 +441,7 @@ enum api_error background_start(struct background *b, struct session *s,
 				   .call = p->id,
 				   .hidden = b->core->opts.home,
 				   .network = config_bool(config, "tools.network"),
+				   .sockets = sockets,
 				   .repositories = r->repositories,
 				   .any_repository = r->any_repository,
 				   .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
@@ -450,6 +453,7 @@ enum api_error background_start(struct background *b, struct session *s,
 			       .on_done = on_done,
 			       .data = p});
 	json_decref(args);
+	json_decref(sockets);
 	buf_finish(&workspace);
 	*ret_id = p->id;
 	return API_OK;

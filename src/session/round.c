@@ -132,6 +132,8 @@ static void start_in_host(
     struct call *c, enum tool_step what, void (*done)(void *, const struct tool_answer *))
 {
 	json_t *writable = runs_command(c) && what == STEP_RUN ? repositories(c) : NULL;
+	json_t *sockets =
+	    runs_command(c) ? rules_sockets(c->round->opts.session->core->opts.config) : NULL;
 	struct session *s = c->round->opts.session;
 	const struct config *config = s->core->opts.config;
 	struct buf path = {0};
@@ -151,6 +153,7 @@ static void start_in_host(
 				     (c->tool->kind == TOOL_EDIT || c->tool->kind == TOOL_DELETE),
 		    .expect = c->shown[0] ? c->shown : NULL,
 		    .control = c->control,
+		    .sockets = sockets,
 		    .repositories = writable,
 		    .any_repository = c->round->opts.overrides->allow_all,
 		    .network =
@@ -164,6 +167,7 @@ static void start_in_host(
 		.on_done = done,
 		.data = c});
 	json_decref(writable);
+	json_decref(sockets);
 	buf_finish(&path);
 }
 
@@ -331,6 +335,18 @@ static bool wants_repository(const struct call *c, const char *path)
 	return wants;
 }
 
+/* Whatever answers at a socket does what it is told, outside of every sandbox: a person should see
+ * that it is in reach. */
+static void put_sockets(const struct call *c, struct buf *out)
+{
+	const char *path;
+
+	for (size_t i = 0;
+	     (path = config_list(c->round->opts.session->core->opts.config, "tools.sockets", i));
+	     i++)
+		buf_addf(out, "\nand reach the socket %s", path);
+}
+
 /* What the host found of where a command would run. */
 static void on_looked(void *data, const struct tool_answer *a)
 {
@@ -352,6 +368,7 @@ static void on_looked(void *data, const struct tool_answer *a)
 	if (c->repository)
 		buf_addf(&preview, "\nand write the repository at %s, outside the workspace",
 		    c->repository);
+	put_sockets(c, &preview);
 	ask(c, buf_cstr(&preview));
 	buf_finish(&preview);
 }

@@ -181,3 +181,16 @@ bool rules_speaks_of_git(const json_t *args)
 {
 	return strstr(json_cstr(args, "command", ""), "git") != NULL;
 }
+
+json_t *rules_sockets(const struct config *config)
+{
+	json_t *paths = NULL;
+	const char *path;
+
+	for (size_t i = 0; (path = config_list(config, "tools.sockets", i)); i++) {
+		if (!paths)
+			paths = json_array();
+		json_array_append_new(paths, json_string(path));
+	}
+	return paths;
+}

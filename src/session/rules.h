@@ -62,4 +62,8 @@ json_t *rules_repositories(const json_t *remembered);
  */
 bool rules_speaks_of_git(const json_t *args);
 
+/* The sockets that commands may reach (tools.sockets): an array the caller releases, NULL for none.
+ */
+json_t *rules_sockets(const struct config *config);
+
 #endif

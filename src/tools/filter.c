@@ -3,16 +3,25 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/err.h"
 #include "tools/sandbox.h"
+
+#define FILTER_WAIT_KILLABLE (1U << 5) /* Linux 5.19 */
+
+enum { FILTER_MAX_RULES = 4096 }; /* BPF_MAXINSNS */
 
 /* Of no use to a tool, and each the way out of some sandbox once. */
 static const char *const denied[] = {"mount", "umount", "umount2", "pivot_root", "move_mount",
@@ -86,10 +95,23 @@ static int filter_deny_socket(scmp_filter_ctx ctx, unsigned arg, uint64_t value,
 	    SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, value));
 }
 
+static int filter_deny_datagrams(scmp_filter_ctx ctx, int nr, bool deny)
+{
+	/* The raw type of this family is the datagram type. */
+	static const uint64_t types[] = {SOCK_DGRAM, SOCK_RAW};
+	int rc = 0;
+
+	for (size_t i = 0; deny && rc == 0 && i < sizeof types / sizeof types[0]; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EACCES), nr, 2,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, AF_UNIX),
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFu, types[i]));
+	return rc;
+}
+
 static int filter_deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
 	/* What Debian 12's headers may lack a name for. */
-	enum { PROTOCOL_MPTCP = 262, FAMILY_VSOCK = 40 };
+	enum { PROTOCOL_MPTCP = 262, PROTOCOL_SMC = 256, FAMILY_VSOCK = 40, FAMILY_SMC = 43 };
 	int rc = 0;
 
 	if (!o->network) {
@@ -103,16 +125,23 @@ static int filter_deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o
 		/* These connect without asking Landlock in some kernels. */
 		rc = filter_deny_socket(ctx, 2, PROTOCOL_MPTCP, EPROTONOSUPPORT);
 		if (rc == 0)
+			rc = filter_deny_socket(ctx, 2, PROTOCOL_SMC, EPROTONOSUPPORT);
+		if (rc == 0)
 			rc = filter_deny_bits(ctx, SCMP_SYS(sendto), 3, MSG_FASTOPEN, EOPNOTSUPP);
 		if (rc == 0)
 			rc = filter_deny_bits(ctx, SCMP_SYS(sendmsg), 2, MSG_FASTOPEN, EOPNOTSUPP);
 		if (rc == 0)
 			rc = filter_deny_bits(ctx, SCMP_SYS(sendmmsg), 3, MSG_FASTOPEN, EOPNOTSUPP);
 	}
-	/* Where /run and /tmp are everybody's, other programs' sockets lie open: a container
-	   engine, a session bus, an agent with keys. Each does anything that it is told. */
-	if (rc == 0 && !o->mounts)
+	/* Other programs' Unix sockets lie open: a container engine, a session bus, an agent with
+	   keys. Each does anything that it is told. Where nobody can look at what is connected to
+	   (broker.h) there are none. */
+	if (rc == 0 && !o->broker)
 		rc = filter_deny_socket(ctx, 0, AF_UNIX, EACCES);
+	/* A datagram socket names whom it sends to with each message; a pair of them too. */
+	for (size_t i = 0; rc == 0 && i < 2; i++)
+		rc = filter_deny_datagrams(
+		    ctx, i ? SCMP_SYS(socketpair) : SCMP_SYS(socket), o->broker || i);
 	/* Packets as they lie on the wire, and the kernel's own sockets. */
 	if (rc == 0)
 		rc = filter_deny_socket(ctx, 0, AF_PACKET, EPERM);
@@ -120,6 +149,9 @@ static int filter_deny_sockets(scmp_filter_ctx ctx, const struct sandbox_opts *o
 		rc = filter_deny_socket(ctx, 0, AF_ALG, EPERM);
 	if (rc == 0)
 		rc = filter_deny_socket(ctx, 0, FAMILY_VSOCK, EPERM);
+	/* TCP under another name, which Landlock's port rules do not know. */
+	if (rc == 0)
+		rc = filter_deny_socket(ctx, 0, FAMILY_SMC, EAFNOSUPPORT);
 	return rc;
 }
 
@@ -199,11 +231,43 @@ static int filter_deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *
 	return rc;
 }
 
-int filter_enter(const struct sandbox_opts *o, struct err *reterr)
+/*
+ * Load it with a listener, whose waits only a death interrupts where the kernel can (5.19): a
+ * signal meanwhile would have the caller do again what was done already.
+ */
+static int filter_load_listening(scmp_filter_ctx ctx, int *ret_listener)
+{
+	static struct sock_filter rules[FILTER_MAX_RULES];
+	static const unsigned flags[] = {SECCOMP_FILTER_FLAG_NEW_LISTENER | FILTER_WAIT_KILLABLE,
+	    SECCOMP_FILTER_FLAG_NEW_LISTENER};
+	struct sock_fprog program = {.filter = rules};
+	int fd = (int)syscall(SYS_memfd_create, "filter", 1U /* close on exec */), rc, got = -1;
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	rc = seccomp_export_bpf(ctx, fd);
+	n = rc == 0 ? pread(fd, rules, sizeof rules, 0) : 0;
+	close(fd);
+	if (rc != 0)
+		return rc;
+	if (n <= 0 || n == sizeof rules)
+		return -E2BIG;
+	program.len = (unsigned short)((size_t)n / sizeof rules[0]);
+	for (size_t i = 0; got < 0 && i < 2; i++)
+		got = (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags[i], &program);
+	if (got < 0)
+		return -errno;
+	*ret_listener = got;
+	return 0;
+}
+
+int filter_enter(const struct sandbox_opts *o, int *ret_listener, struct err *reterr)
 {
 	scmp_filter_ctx ctx;
 	int rc;
 
+	*ret_listener = -1;
 	if (!o->support->seccomp)
 		return 0;
 	ctx = seccomp_init(SCMP_ACT_ALLOW);
@@ -235,7 +299,18 @@ int filter_enter(const struct sandbox_opts *o, struct err *reterr)
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
 		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, 0x541Cu /* TIOCLINUX */));
-	if (rc == 0)
+	/* Agents hide their memory from tracers, and with it the sockets that are to be bound for
+	   them. They may think so: within the sandbox there is nobody they would hide from. */
+	if (rc == 0 && o->broker)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(prctl), 2,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, PR_SET_DUMPABLE),
+		    SCMP_A1(SCMP_CMP_EQ, 0));
+	for (size_t i = 0; rc == 0 && o->broker && i < 2; i++)
+		rc = seccomp_rule_add(
+		    ctx, SCMP_ACT_NOTIFY, i ? SCMP_SYS(bind) : SCMP_SYS(connect), 0);
+	if (rc == 0 && o->broker)
+		rc = filter_load_listening(ctx, ret_listener);
+	else if (rc == 0)
 		rc = seccomp_load(ctx);
 	seccomp_release(ctx);
 	return rc == 0 ? 0 : err_set(reterr, rc, "seccomp could not be applied: %s", strerror(-rc));

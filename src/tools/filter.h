@@ -9,8 +9,11 @@
 struct err;
 struct sandbox_opts;
 
-/* Filter the calls of this process and all it will start, for good. 0, or a negative code with the
- * reason. */
-int filter_enter(const struct sandbox_opts *opts, struct err *reterr);
+/*
+ * Filter the calls of this process and all it will start, for good. 0, or a negative code with the
+ * reason. With opts->broker *ret_listener gets the descriptor where bind(2) and connect(2) wait
+ * for somebody to do them (broker.h), -1 otherwise.
+ */
+int filter_enter(const struct sandbox_opts *opts, int *ret_listener, struct err *reterr);
 
 #endif

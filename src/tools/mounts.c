@@ -246,9 +246,54 @@ static int put_guards(const struct mounts_opts *o, struct err *reterr)
 	return 0;
 }
 
+/* Take hold of the sockets in directories that will be covered; -1 where there is nothing to do. */
+static void clone_sockets(const json_t *paths, int *trees)
+{
+	static const char *const covered[] = {"/tmp", "/run", "/var/run", "/dev/shm"};
+	const json_t *one;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < MOUNTS_MAX_SOCKETS; i++)
+		trees[i] = -1;
+	json_array_foreach (paths, i, one) {
+		const char *path = json_string_value(one);
+
+		if (i == MOUNTS_MAX_SOCKETS || !path)
+			return;
+		for (size_t k = 0; k < sizeof covered / sizeof covered[0] && trees[i] < 0; k++)
+			if (mounts_within(path, covered[k]) && stat(path, &st) == 0 &&
+			    S_ISSOCK(st.st_mode))
+				trees[i] = clone_tree(path);
+	}
+}
+
+/* Put them back where a tmpfs lies now. What cannot be is not there: its connects fail. */
+static void put_sockets(const json_t *paths, const int *trees)
+{
+	for (size_t i = 0; i < MOUNTS_MAX_SOCKETS; i++) {
+		const char *path = json_string_value(json_array_get(paths, i)), *slash;
+		char dir[4200];
+		int fd;
+
+		if (trees[i] < 0)
+			continue;
+		slash = strrchr(path, '/');
+		snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+		if (make_way(dir) == 0) {
+			fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+			if (fd >= 0)
+				close(fd);
+			attach_tree(trees[i], path);
+		}
+		close(trees[i]);
+	}
+}
+
 int mounts_make(const struct mounts_opts *o, struct err *reterr)
 {
 	int work = -1, extra = -1, repository[2] = {-1, -1}, trees[MOUNTS_DEVICES], rc;
+	int sockets[MOUNTS_MAX_SOCKETS];
 	char options[64];
 
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0)
@@ -256,6 +301,7 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 	work = clone_tree(o->workspace);
 	if (work < 0)
 		return fail(reterr, -errno, "the workspace cannot be mounted");
+	clone_sockets(o->sockets, sockets);
 	for (size_t i = 0; i < MOUNTS_DEVICES; i++)
 		trees[i] = clone_tree(devices[i]);
 	if (o->extra && (extra = clone_tree(o->extra)) < 0) {
@@ -286,6 +332,7 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 		fail(reterr, rc, "private directories cannot be mounted");
 		goto out;
 	}
+	put_sockets(o->sockets, sockets);
 	/* The workspace last: what holds it would lie over it. */
 	if (extra >= 0)
 		rc = put_back(extra, o->extra);

@@ -8,11 +8,13 @@
  * already.
  */
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 struct err;
 
+enum { MOUNTS_MAX_SOCKETS = 16 };
 enum { MOUNTS_TMP_MB = 512 }; /* of the private /tmp, in memory */
 
 /* A path that stays where it is, as a mount over itself; and as it is, when it is read-only. */
@@ -28,8 +30,9 @@ struct mounts_opts {
 	const char *repository[2]; /* directories of a repository that stay writable, or NULL */
 	const struct mounts_guard *guards; /* in what is writable by then, one after the other */
 	size_t guard_count;
-	const char *hidden; /* opta's own directory */
-	bool proc;	    /* a fresh /proc can be had */
+	const json_t *sockets; /* paths of sockets that are seen as they are; may be NULL */
+	const char *hidden;    /* opta's own directory */
+	bool proc;	       /* a fresh /proc can be had */
 };
 
 /* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */

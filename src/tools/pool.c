@@ -330,6 +330,7 @@ static char **host_environment(void)
 	    "LC_CTYPE",
 	    "LC_MESSAGES",
 	    "TZ",
+	    "SSH_AUTH_SOCK",
 	    /* Sanitizer builds say where their reports go. */
 	    "ASAN_OPTIONS",
 	    "UBSAN_OPTIONS",

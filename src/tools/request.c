@@ -61,6 +61,10 @@ void request_put(struct buf *out, const struct tool_request *r)
 	put_text(out, "expect", r->expect);
 	put_text(out, "control", r->control);
 	put_flag(out, "anyRepository", r->any_repository);
+	if (r->sockets) {
+		buf_adds(out, ",\"sockets\":");
+		json_put(out, r->sockets);
+	}
 	if (r->repositories) {
 		buf_adds(out, ",\"repositories\":");
 		json_put(out, r->repositories);
@@ -90,6 +94,7 @@ bool request_parse(const json_t *json, struct tool_request *ret)
 	    .outside = json_cstr(json, "outside", NULL),
 	    .expect = json_cstr(json, "expect", NULL),
 	    .control = json_cstr(json, "control", NULL),
+	    .sockets = json_object_get(json, "sockets"),
 	    .repositories = json_object_get(json, "repositories"),
 	    .any_repository = flag(json, "anyRepository"),
 	    .outside_write = flag(json, "outsideWrite"),

@@ -48,6 +48,7 @@ struct tool_request {
 				       write: array of paths; NULL: none */
 	bool any_repository;	    /* or whichever is the workspace's */
 	bool network;
+	const json_t *sockets; /* Unix sockets a person named: array of paths; NULL: none */
 	int memory_mb;
 	uint64_t timeout_ms; /* 0: none */
 	const json_t *args;

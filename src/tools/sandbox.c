@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "tools/broker.h"
 #include "tools/filter.h"
 #include "tools/landlock.h"
 #include "tools/mounts.h"
@@ -31,7 +32,7 @@ int sandbox_drop_capabilities(void)
 	return syscall(SYS_capset, &head, none) == 0 ? 0 : -errno;
 }
 
-int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
+int sandbox_enter(const struct sandbox_opts *o, int *ret_listener, struct err *reterr)
 {
 	bool harmless = o->own_code && !o->outside && o->workspace &&
 			!(o->hidden && (mounts_within(o->hidden, o->workspace) ||
@@ -50,7 +51,9 @@ int sandbox_enter(const struct sandbox_opts *o, struct err *reterr)
 	rc = o->support->keep_power ? 0 : sandbox_drop_capabilities();
 	if (rc != 0)
 		return err_set(reterr, rc, "capabilities could not be dropped: %s", strerror(-rc));
-	return filter_enter(o, reterr);
+	if (o->broker && !broker_start(o->broker))
+		return err_set(reterr, -EAGAIN, "no process for its sockets could be had");
+	return filter_enter(o, ret_listener, reterr);
 }
 
 /* --- what there is --- */
@@ -90,7 +93,7 @@ static bool try_namespaces(unsigned long flags, bool *ret_proc)
 
 #ifdef OPTA_LAYERS
 const char *const sandbox_layers[] = {
-    "landlock", "seccomp", "namespaces", "proc", "network", "capabilities", NULL};
+    "landlock", "seccomp", "namespaces", "proc", "network", "capabilities", "broker", NULL};
 
 /* The layer is named in OPTA_SANDBOX_OFF. */
 static bool layer_off(const char *name)
@@ -115,6 +118,7 @@ static void switch_off(struct sandbox_support *s)
 		s->user_ns = s->pid_ns = s->net_ns = s->proc = false;
 	s->proc = s->proc && !layer_off("proc");
 	s->net_ns = s->net_ns && !layer_off("network");
+	s->broker = s->broker && !layer_off("broker");
 	s->keep_power = layer_off("capabilities");
 }
 #else
@@ -138,7 +142,9 @@ void sandbox_probe(struct sandbox_support *ret)
 	if (ret->pid_ns)
 		ret->net_ns = try_namespaces(flags | user | CLONE_NEWNET, &proc);
 	ret->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
+	ret->broker = ret->seccomp && ret->proc && broker_possible();
 	switch_off(ret);
+	ret->broker = ret->broker && ret->seccomp && ret->proc;
 }
 
 void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
@@ -154,8 +160,8 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
 	    {s->landlock > 0 && s->landlock < 4,
 		"Landlock TCP rules (kernel 6.7): commands with network can reach the daemon's "
 		"port (not its token)"},
-	    {s->landlock > 0 && s->landlock < 6,
-		"Landlock scopes (kernel 6.12): commands with network can reach abstract sockets"},
+	    {s->landlock < 6 && s->broker,
+		"Landlock scopes (kernel 6.12): commands with network have no abstract sockets"},
 	    {s->landlock && !s->pid_ns,
 		"namespaces: a tool's processes are found and killed one by one, it can change "
 		"the hooks and the configuration of the workspace's repository, it shares /tmp "
@@ -166,6 +172,9 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
 		"Landlock scopes (kernel 6.12): commands can signal other processes"},
 	    {s->pid_ns && !s->net_ns,
 		"network namespaces: tools.network=false is enforced by seccomp alone"},
+	    {s->pid_ns && !s->broker,
+		"seccomp's user notification and pidfd_getfd (kernel 5.6): commands have no Unix "
+		"sockets but pairs"},
 	    {!s->seccomp, "seccomp: dangerous system calls are not filtered"},
 	};
 	size_t n = 0;

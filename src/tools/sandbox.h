@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct broker_opts;
 struct err;
 
 /* What the kernel gives us here and now, found by trying. */
@@ -22,6 +23,7 @@ struct sandbox_support {
 	bool net_ns;
 	bool proc; /* a fresh /proc can be mounted in the new namespaces */
 	bool seccomp;
+	bool broker;	 /* calls that name a socket can be done for a tool (broker.h) */
 	bool keep_power; /* capabilities are kept: never but in a test of the other layers */
 };
 
@@ -43,7 +45,9 @@ struct sandbox_opts {
 				   alone, a program reads everything */
 	const char *outside; /* the one path outside the workspace it may read, or NULL */
 	bool network;	     /* may use TCP and UDP */
-	int net_rules;	     /* a ruleset of landlock_net_rules to apply, -1: none */
+	/* Its sockets are bound and connected for it; NULL: there are no Unix sockets but pairs. */
+	const struct broker_opts *broker;
+	int net_rules; /* a ruleset of landlock_net_rules to apply, -1: none */
 };
 
 void sandbox_probe(struct sandbox_support *ret);
@@ -54,9 +58,10 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size);
 /*
  * Confine this process and all it will start, for good. 0, or a negative code with the reason; the
  * process must not go on then. Where neither Landlock nor namespaces hide anything, only own code
- * within the workspace may go on.
+ * within the workspace may go on. With opts->broker it has been started, and *ret_listener gets the
+ * listener of the filter for the supervisor; -1 otherwise.
  */
-int sandbox_enter(const struct sandbox_opts *opts, struct err *reterr);
+int sandbox_enter(const struct sandbox_opts *opts, int *ret_listener, struct err *reterr);
 
 /* Give up all capabilities, also for later. Part of sandbox_enter; the supervisor does it as well.
  * 0 or -errno. */

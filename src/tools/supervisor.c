@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -21,6 +22,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "tools/broker.h"
 #include "tools/limits.h"
 #include "tools/output.h"
 #include "tools/request.h"
@@ -32,7 +34,10 @@ enum {
 	SUPERVISOR_REQUEST_MS = 10000, /* for the request to arrive */
 	/* Background: looked at less often, as it may run for days. */
 	SUPERVISOR_LOOK_BACKGROUND_MS = 100,
-	TOOL_RULES_FD = 3, /* in the tool until it is confined */
+	/* In the tool until it is confined. */
+	TOOL_RULES_FD = 3,
+	TOOL_BROKER_FD = 4, /* the broker's end of its socket */
+	TOOL_LINK_FD = 5,   /* gives the listener to the supervisor */
 	/* Who forks without end dies without end: other things are looked at in between. */
 	SUPERVISOR_REAP_AT_ONCE = 64,
 	/* One read of a pipe. */
@@ -49,10 +54,13 @@ struct supervisor {
 	struct tool_request request;
 	bool init; /* of a pid namespace */
 	struct view view;
-	int signals;  /* signalfd */
-	int out, err; /* our ends of the tool's pipes, -1: ended */
-	pid_t tool;   /* 0: gone */
-	int status;   /* of the tool, once it is gone */
+	int signals; /* signalfd */
+	struct broker_link link;
+	int listening;	    /* where the tool's listener comes from, -1: it came, or none does */
+	int broker, giving; /* the tool's ends of the two, -1: none */
+	int out, err;	    /* our ends of the tool's pipes, -1: ended */
+	pid_t tool;	    /* 0: gone */
+	int status;	    /* of the tool, once it is gone */
 	struct output *output;
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
@@ -118,12 +126,26 @@ static const char *env_of(const char *name, const char *fallback)
 	return value && value[0] ? value : fallback;
 }
 
+/* The path of the ssh agent, when it is among the sockets that a person named. */
+static void find_agent(const struct supervisor *s, char *out, size_t size)
+{
+	const char *agent = getenv("SSH_AUTH_SOCK");
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (s->request.sockets, i, one)
+		if (agent && json_is_string(one) && strcmp(json_string_value(one), agent) == 0)
+			snprintf(out, size, "%s", agent);
+}
+
 /* The environment of a command: what programs need to find their way, and no more. */
 static void set_environment(const struct supervisor *s, const char *cwd)
 {
 	static const char *const kept[] = {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG",
 	    "LANGUAGE", "LC_ALL", "LC_CTYPE", "LC_MESSAGES", "TZ", NULL};
-	char *values[sizeof kept / sizeof kept[0]] = {NULL};
+	char *values[sizeof kept / sizeof kept[0]] = {NULL}, agent[REPOSITORY_MAX_PATH] = "";
+
+	find_agent(s, agent, sizeof agent);
 
 	for (size_t i = 0; kept[i]; i++) {
 		const char *value = getenv(kept[i]);
@@ -145,6 +167,8 @@ static void set_environment(const struct supervisor *s, const char *cwd)
 	setenv("GIT_DISCOVERY_ACROSS_FILESYSTEM", "1", 1);
 	setenv("TMPDIR", s->view.temp[0] ? s->view.temp : "/tmp", 1);
 	setenv("PWD", cwd, 1);
+	if (agent[0])
+		setenv("SSH_AUTH_SOCK", agent, 1);
 	/* So that a script can tell, and so can the person who reads its output. */
 	setenv("OPTA_TOOL", "1", 1);
 }
@@ -166,14 +190,44 @@ static void die(int fd, const char *fmt, ...)
 	_exit(126);
 }
 
+static void give_listener(int listener)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec iov = {(void *)(uintptr_t) "L", 1};
+	struct msghdr message = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof control};
+	struct cmsghdr *c;
+
+	memset(&control, 0, sizeof control);
+	c = CMSG_FIRSTHDR(&message);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof listener);
+	memcpy(CMSG_DATA(c), &listener, sizeof listener);
+	/* When it cannot be given there is none: calls that would wait for it fail. */
+	(void)sendmsg(TOOL_LINK_FD, &message, MSG_NOSIGNAL);
+	close(listener);
+	close(TOOL_LINK_FD);
+}
+
 static void confine(struct supervisor *s, bool own_code)
 {
 	const struct tool_request *r = &s->request;
+	const struct sandbox_support *support = s->opts->support;
+	const struct broker_opts broker = {.socket = TOOL_BROKER_FD,
+	    .named = r->sockets,
+	    .own_names = support->landlock >= 6 || (!r->network && support->net_ns)};
 	struct err err = {0};
+	int listener = -1;
 
-	limits_set(r->timeout_ms, s->opts->support->user_ns && s->init);
+	limits_set(r->timeout_ms, support->user_ns && s->init);
 	if (sandbox_enter(
-		&(struct sandbox_opts){.support = s->opts->support,
+		&(struct sandbox_opts){.support = support,
 		    .workspace = r->workspace,
 		    .extra_write = r->outside_write && s->view.extra[0] ? s->view.extra : NULL,
 		    .repository = {view_repository(&s->view, 0), view_repository(&s->view, 1)},
@@ -183,10 +237,13 @@ static void confine(struct supervisor *s, bool own_code)
 		    .own_code = own_code,
 		    .outside = r->outside,
 		    .network = r->network && !own_code,
+		    .broker = s->broker >= 0 ? &broker : NULL,
 		    .net_rules = s->net_rules},
-		&err) != 0)
+		&listener, &err) != 0)
 		die(STDERR_FILENO, "the sandbox could not be made, so nothing was run: %s\n",
 		    err.text);
+	if (listener >= 0)
+		give_listener(listener);
 }
 
 static void run_function(struct supervisor *s)
@@ -244,6 +301,22 @@ static void run_command(struct supervisor *s)
 	die(STDERR_FILENO, "cannot run /bin/sh: %s\n", strerror(errno));
 }
 
+/* Close all but standard input and output, the port rules and the broker's. */
+static void keep_descriptors(struct supervisor *s, bool function)
+{
+	const int fds[3] = {function ? -1 : s->opts->net_rules, s->broker, s->giving};
+	int moved[3];
+
+	/* First out of the way, as one may stand in the place of another. */
+	for (int i = 0; i < 3; i++)
+		moved[i] = fds[i] >= 0 ? fcntl(fds[i], F_DUPFD_CLOEXEC, TOOL_LINK_FD + 1) : -1;
+	for (int i = 0; i < 3; i++)
+		if (moved[i] < 0 || dup3(moved[i], TOOL_RULES_FD + i, O_CLOEXEC) < 0)
+			close(TOOL_RULES_FD + i);
+	s->net_rules = moved[0] >= 0 ? TOOL_RULES_FD : -1;
+	syscall(SYS_close_range, TOOL_LINK_FD + 1U, ~0U, 0U);
+}
+
 /* In the child: never returns. */
 static void become_tool(struct supervisor *s, pid_t supervisor, int out, int err, bool function)
 {
@@ -265,19 +338,41 @@ static void become_tool(struct supervisor *s, pid_t supervisor, int out, int err
 	dup2(null, STDIN_FILENO);
 	dup2(out, STDOUT_FILENO);
 	dup2(err, STDERR_FILENO);
-	/* Nothing of ours but the three (not the daemon's socket, not the artifacts), and until it
-	   is confined the port rules. */
-	s->net_rules = -1;
-	if (!function && s->opts->net_rules >= 0 && s->opts->net_rules != TOOL_RULES_FD)
-		s->net_rules = dup3(s->opts->net_rules, TOOL_RULES_FD, O_CLOEXEC);
-	else if (!function)
-		s->net_rules = s->opts->net_rules;
-	syscall(SYS_close_range, s->net_rules >= 0 ? TOOL_RULES_FD + 1U : 3U, ~0U, 0U);
+	/* Nothing of ours but the three (not the daemon's socket, not the artifacts), and what
+	   confining it needs. */
+	keep_descriptors(s, function);
 	s->view.artifacts = -1;
 	confine(s, function);
 	if (function)
 		run_function(s);
 	run_command(s);
+}
+
+/* Two socket pairs: to the broker, and for the listener. Without them there is no broker. */
+static void prepare_broker(struct supervisor *s, bool function)
+{
+	int to[2], give[2];
+
+	if (function || !s->init || !s->opts->support->broker)
+		return;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, to) != 0)
+		return;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, give) != 0) {
+		close(to[0]);
+		close(to[1]);
+		return;
+	}
+	s->link.socket = to[0];
+	s->broker = to[1];
+	s->listening = give[0];
+	s->giving = give[1];
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
 }
 
 static bool start_tool(struct supervisor *s, bool function)
@@ -290,9 +385,12 @@ static bool start_tool(struct supervisor *s, bool function)
 		return false;
 	if (split && pipe2(err, O_CLOEXEC) != 0)
 		return false;
+	prepare_broker(s, function);
 	s->tool = fork();
 	if (s->tool == 0)
 		become_tool(s, self, out[1], split ? err[1] : out[1], function);
+	close_fd(&s->broker);
+	close_fd(&s->giving);
 	close(out[1]);
 	if (split)
 		close(err[1]);
@@ -413,13 +511,6 @@ static bool take_output(struct supervisor *s, int fd, enum request_frame kind, b
 	return true;
 }
 
-static void close_fd(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
 static void look_at_use(struct supervisor *s)
 {
 	bool background = s->request.step == STEP_BACKGROUND;
@@ -455,16 +546,41 @@ static int next_wait(const struct supervisor *s, uint64_t now)
 	return next <= now ? 0 : (int)((next - now) / 1000 + 1);
 }
 
+/* The tool is confined, and gave us the listener of its filter; or it never will. */
+static void take_listener(struct supervisor *s)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	char letter;
+	struct iovec iov = {&letter, 1};
+	struct msghdr message = {.msg_iov = &iov,
+	    .msg_iovlen = 1,
+	    .msg_control = &control,
+	    .msg_controllen = sizeof control};
+	ssize_t n = recvmsg(s->listening, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(&s->link.listener, CMSG_DATA(c), sizeof(int));
+	close_fd(&s->listening);
+}
+
 /* Watch until the tool ended and its output did, or must. */
 static void watch(struct supervisor *s, bool function)
 {
 	for (;;) {
 		struct pollfd fds[] = {{.fd = s->signals, .events = POLLIN},
 		    {.fd = s->opts->socket, .events = POLLRDHUP}, {.fd = s->out, .events = POLLIN},
-		    {.fd = s->err, .events = POLLIN}};
+		    {.fd = s->err, .events = POLLIN}, {.fd = s->listening, .events = POLLIN},
+		    {.fd = s->link.listener, .events = POLLIN},
+		    {.fd = s->link.socket, .events = POLLIN}};
 		uint64_t now = clock_mono_us();
 
-		if (poll(fds, 4, next_wait(s, now)) < 0 && errno != EINTR)
+		if (poll(fds, sizeof fds / sizeof fds[0], next_wait(s, now)) < 0 && errno != EINTR)
 			return;
 		now = clock_mono_us();
 		if (fds[0].revents)
@@ -480,6 +596,12 @@ static void watch(struct supervisor *s, bool function)
 			close_fd(&s->out);
 		if (fds[3].revents && !take_output(s, s->err, FRAME_STDERR, function))
 			close_fd(&s->err);
+		if (fds[4].revents)
+			take_listener(s);
+		if (fds[5].revents && s->link.listener >= 0)
+			broker_on_call(&s->link);
+		if (fds[6].revents && s->link.socket >= 0)
+			broker_on_answer(&s->link);
 		if (!s->tool && ((s->out < 0 && s->err < 0) || now >= s->drain_us))
 			return;
 		if (s->tool && s->look_us && now >= s->look_us)
@@ -655,7 +777,13 @@ static void set_times(struct supervisor *s, bool command)
 
 void supervisor_run(const struct supervisor_opts *opts)
 {
-	struct supervisor s = {.opts = opts, .out = -1, .err = -1};
+	struct supervisor s = {.opts = opts,
+	    .link = {-1, -1},
+	    .listening = -1,
+	    .broker = -1,
+	    .giving = -1,
+	    .out = -1,
+	    .err = -1};
 	struct err err = {0};
 	bool command;
 

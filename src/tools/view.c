@@ -138,6 +138,7 @@ static int view_mount(struct view *v, const struct repository_guards *guards, st
 	    .extra = v->extra[0] ? v->extra : NULL,
 	    .extra_write = o->request->outside_write,
 	    .repository = {view_repository(v, 0), view_repository(v, 1)},
+	    .sockets = o->command ? o->request->sockets : NULL,
 	    .guards = guards->all,
 	    .guard_count = guards->count,
 	    .proc = o->support->proc};

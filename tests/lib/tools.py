@@ -1,9 +1,12 @@
 """What tests of tools need: a workspace, prompts that call tools, and who was asked what."""
+import ctypes
 import json
 import os
+import subprocess
 
-from opta_test import check, check_equal, ended_turns, stack
+from opta_test import OPTA, Skip, check, check_equal, ended_turns, stack
 
+LAYERS = ("landlock", "seccomp", "namespaces", "capabilities")
 
 def call(name, **args):
     """A prompt after which the demo model calls the tool."""
@@ -88,6 +91,21 @@ def python(bench, code, **more):
     """Runs Python within the sandbox; its output."""
     bench.write("probe.py", "import ctypes, errno, os, socket, sys\nlibc = ctypes.CDLL(None, use_errno=True)\n" + code)
     return bench.run("/usr/bin/python3 probe.py", **more)["result"]
+
+
+def landlock():
+    """The ABI version of this kernel's Landlock, 0: none."""
+    got = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
+    return max(got, 0)
+
+
+def bench_with(*layers, config=None, off=()):
+    """A bench whose tools have these layers and no others."""
+    program = os.path.join(os.path.dirname(os.path.realpath(OPTA)), "optad")
+    known = subprocess.run([program, "layers"], capture_output=True, text=True, check=False)
+    if known.returncode != 0:
+        raise Skip("a build without -Dlayers=true (the sanitizer's has it)")
+    return Bench(config, env={"OPTA_SANDBOX_OFF": ",".join(layer for layer in (*LAYERS, *off) if layer not in layers or layer in off)})
 
 
 def check_pairs(events):

@@ -1,21 +1,8 @@
 """Each layer of the tools' sandbox alone: the others are switched off, as a kernel may lack them."""
 import os
-import subprocess
 
-from opta_test import OPTA, Skip, check, check_equal
-from tools import Bench, python
-
-ALL = ("landlock", "seccomp", "namespaces", "capabilities")
-
-
-def bench_with(*layers, config=None):
-    """A bench whose tools have these layers and no others."""
-    program = os.path.join(os.path.dirname(os.path.realpath(OPTA)), "optad")
-    known = subprocess.run([program, "layers"], capture_output=True, text=True, check=False)
-    if known.returncode != 0:
-        raise Skip("a build without -Dlayers=true (the sanitizer's has it)")
-    return Bench(config, env={"OPTA_SANDBOX_OFF": ",".join(layer for layer in ALL if layer not in layers)})
-
+from opta_test import Skip, check, check_equal
+from tools import bench_with, python
 
 def as_root():
     if os.geteuid() != 0:

@@ -1,6 +1,5 @@
 """What a tool cannot do, each seen refused. `./dev check` runs this file as root and as an ordinary user."""
 import contextlib
-import ctypes
 import os
 import shutil
 import socket
@@ -8,13 +7,7 @@ import tempfile
 import threading
 
 from opta_test import Skip, check, check_equal
-from tools import Bench, holds, python
-
-def landlock():
-    """The ABI version of this kernel's Landlock, 0: none."""
-    got = ctypes.CDLL(None, use_errno=True).syscall(444, None, ctypes.c_size_t(0), ctypes.c_uint32(1))
-    return max(got, 0)
-
+from tools import Bench, holds, landlock, python
 
 @contextlib.contextmanager
 def elsewhere():
@@ -211,6 +204,8 @@ reach('mapped', lambda: tcp(socket.AF_INET6, ('::ffff:127.0.0.1', port)))
 reach('mptcp', lambda: tcp(socket.AF_INET, ('127.0.0.1', port), 262))
 def fast():
     s = socket.socket(); s.settimeout(3); s.sendto(b'GET / HTTP/1.0\\r\\n\\r\\n', 0x20000000, ('127.0.0.1', port))
+reach('smc', lambda: tcp(43, ('127.0.0.1', port)))
+reach('smc protocol', lambda: tcp(socket.AF_INET, ('127.0.0.1', port), 256))
 reach('fast open', fast)
 def fast_message():
     s = socket.socket(); s.settimeout(3); s.sendmsg([b'GET / HTTP/1.0\\r\\n\\r\\n'], [], 0x20000000, ('127.0.0.1', port))
