@@ -85,9 +85,10 @@ bool control_is(const char *path, const char *workspace, const char *home)
 			return true;
 		/* A dotfile of a home, unless the person works within it. */
 		if (part.p[0] == '.' && control_home(dir, home)) {
-			char dot[4200];
+			char dot[4200 + 300];
 
-			snprintf(dot, sizeof dot, "%s/%.*s", dir, (int)part.n, part.p);
+			snprintf(dot, sizeof dot, "%s/%.*s", dir,
+			    (int)(part.n < 256 ? part.n : 256), part.p);
 			if (!mounts_within(workspace, dot))
 				return true;
 		}

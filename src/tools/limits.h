@@ -4,7 +4,7 @@
 /*
  * What one call may use of the machine. Resource limits hold for each process
  * of the call; what only holds for all of them together (memory, the number of
- * processes: for root the kernel does not count those) the supervisor looks at
+ * processes: for root the kernel does not count those) the supervisor looks at (usage.h)
  * every LIMITS_LOOK_MS while a program runs.
  */
 
@@ -14,6 +14,7 @@
 
 enum {
 	LIMITS_LOOK_MS = 25,
+	LIMITS_LOOK_SOON_MS = 5,       /* once half of the memory is in use */
 	LIMITS_NICE = 5,	       /* nicer than the daemon; setpriority(2) */
 	LIMITS_PROCESSES = 512,	       /* and threads, of one call */
 	LIMITS_PIDS = 4096,	       /* of its namespace, where the kernel bounds those */
@@ -40,12 +41,5 @@ void limits_bound_pids(void);
  * sanitizer's build maps far more than it uses: none is set then.
  */
 void limits_set_memory(int memory_mb, bool own_code);
-
-/* What the processes below `self` (all of a pid namespace when init) use together. */
-struct limits_use {
-	unsigned processes;    /* threads included; past LIMITS_PROCESSES not counted to the end */
-	uint64_t memory_bytes; /* resident; of what is shared the largest share once */
-};
-void limits_look(pid_t self, bool init, struct limits_use *ret);
 
 #endif

@@ -27,6 +27,7 @@
 #include "tools/output.h"
 #include "tools/request.h"
 #include "tools/tool.h"
+#include "tools/usage.h"
 #include "tools/view.h"
 #include "tools/workspace.h"
 
@@ -514,17 +515,21 @@ static bool take_output(struct supervisor *s, int fd, enum request_frame kind, b
 static void look_at_use(struct supervisor *s)
 {
 	bool background = s->request.step == STEP_BACKGROUND;
-	struct limits_use use;
+	uint64_t most = (uint64_t)s->request.memory_mb * 1024 * 1024, wait;
+	struct usage use;
 
-	s->look_us = clock_mono_us() +
-		     (background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS) * 1000ULL;
 	view_look(&s->view);
-	limits_look(getpid(), s->init, &use);
+	usage_look(getpid(), s->init, &use);
+	wait = background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS;
+	/* Memory is soon filled. */
+	if (use.memory_bytes > most / 2)
+		wait = LIMITS_LOOK_SOON_MS;
+	s->look_us = clock_mono_us() + wait * 1000;
 	if (use.processes > LIMITS_PROCESSES)
 		snprintf(s->limit, sizeof s->limit,
 		    "it had at least %u processes, more than the %d one call may have",
 		    use.processes, LIMITS_PROCESSES);
-	else if (use.memory_bytes > (uint64_t)s->request.memory_mb * 1024 * 1024)
+	else if (use.memory_bytes > most)
 		snprintf(s->limit, sizeof s->limit,
 		    NO_MEMORY ": it used %llu MB, more than the %d MB of daemon.toolMemoryMb",
 		    (unsigned long long)(use.memory_bytes >> 20), s->request.memory_mb);

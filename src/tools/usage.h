@@ -1,0 +1,27 @@
+#ifndef TOOLS_USAGE_H
+#define TOOLS_USAGE_H
+
+/*
+ * What the processes of one call use together: how many there are, and memory of each kind. The
+ * kernel's own count (a control group) is to be had for few daemons, so it is added up here: pages
+ * of their own, files in memory (the private /tmp and /dev/shm, memfds, System V segments) once
+ * each, and what is shared without a file by the share each process has in it. For the supervisor.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	USAGE_MAX_FILES = 4096, /* memfds that are told apart, and descriptors looked at */
+};
+
+struct usage {
+	unsigned processes; /* threads included; past LIMITS_PROCESSES not counted to the end */
+	uint64_t memory_bytes;
+};
+
+/* Look at all below `self`; of a pid namespace, and what is mounted in it, when init. */
+void usage_look(pid_t self, bool init, struct usage *ret);
+
+#endif
