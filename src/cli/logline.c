@@ -13,14 +13,18 @@ enum { DAY = 24 * 60 * 60 };
 
 int logline_time(const char *p, size_t n)
 {
-	char text[11];
+	static const char form[] = "[00:00:00]";
 	int h, m, s;
 
-	if (n < 10 || p[0] != '[' || p[9] != ']')
+	if (n < sizeof form - 1)
 		return -1;
-	memcpy(text, p, 10);
-	text[10] = '\0';
-	return sscanf(text, "[%2d:%2d:%2d]", &h, &m, &s) == 3 ? h * 3600 + m * 60 + s : -1;
+	for (size_t i = 0; i < sizeof form - 1; i++)
+		if (form[i] == '0' ? p[i] < '0' || p[i] > '9' : p[i] != form[i])
+			return -1;
+	h = (p[1] - '0') * 10 + p[2] - '0';
+	m = (p[4] - '0') * 10 + p[5] - '0';
+	s = (p[7] - '0') * 10 + p[8] - '0';
+	return h < 24 && m < 60 && s < 60 ? h * 3600 + m * 60 + s : -1;
 }
 
 /* The level's word and what follows it. False: the line is of another form. */
@@ -45,14 +49,30 @@ static bool split(
 	return false;
 }
 
+/* A log that was damaged, or written by a library, may hold what is not UTF-8, and JSON may not. */
+static void put_lossy(struct buf *out, struct str text)
+{
+	struct buf clean = {0};
+
+	while (text.n) {
+		size_t whole = str_utf8_valid(text.p, text.n), bad = whole < text.n;
+
+		buf_add(&clean, text.p, whole);
+		buf_adds(&clean, bad ? "\xEF\xBF\xBD" : "");
+		text = (struct str){text.p + whole + bad, text.n - whole - bad};
+	}
+	json_put_str(out, clean.len ? clean.p : "", clean.len);
+	buf_finish(&clean);
+}
+
 static void put_json(struct buf *out, struct str time, struct str word, struct str message)
 {
 	buf_adds(out, "{\"time\":");
-	json_put_str(out, time.p, time.n);
+	put_lossy(out, time);
 	buf_adds(out, ",\"level\":");
-	json_put_str(out, word.p, word.n);
+	put_lossy(out, word);
 	buf_adds(out, ",\"message\":");
-	json_put_str(out, message.p, message.n);
+	put_lossy(out, message);
 	buf_adds(out, "}\n");
 }
 

@@ -279,7 +279,7 @@ static void no_model(struct preflight_call *p)
 }
 
 /* The first model a list names: OpenAI {"data":[{"id"}]}, LMX {"loaded":[{"id"}]}. */
-static bool first_model(const char *text, size_t n, char *out, size_t size)
+bool model_server_first_model(const char *text, size_t n, char *out, size_t size)
 {
 	const json_t *list, *first;
 	json_t *root;
@@ -334,7 +334,8 @@ static void on_models(struct preflight_call *p)
 		finish(p, PREFLIGHT_REFUSED, &why);
 		return;
 	}
-	if (p->status == 200 && !first_model(p->body.p, p->body.len, p->model, sizeof p->model)) {
+	if (p->status == 200 &&
+	    !model_server_first_model(p->body.p, p->body.len, p->model, sizeof p->model)) {
 		no_model(p);
 		return;
 	}

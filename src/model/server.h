@@ -88,6 +88,10 @@ void model_server_key_note(const struct model_server *s, char *out, size_t size)
 /* Header lines for a request to the host in use: bearer token or nothing. Borrowed. */
 const char *model_server_headers(const struct model_server *s);
 
+/* The first model that a server's list names, into out ("" when cut to nothing). False: none. Pure;
+ * the text is the server's. */
+bool model_server_first_model(const char *text, size_t n, char *out, size_t size);
+
 /* Changes whenever the host in use does. */
 unsigned model_server_generation(const struct model_server *s);
 

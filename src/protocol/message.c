@@ -40,3 +40,19 @@ void message_put_result(struct buf *out, const char *call_id, const char *text, 
 	json_put_str(out, text, n);
 	buf_addc(out, '}');
 }
+
+void message_put(struct buf *out, json_t *message)
+{
+	struct buf rest = {0};
+
+	/* Role first: prompt.c looks for it there when it cuts at turns. */
+	buf_addf(out, "{\"role\":\"%s\"", json_cstr(message, "role", "user"));
+	json_object_del(message, "role");
+	json_put(&rest, message);
+	if (rest.len > 2) {
+		buf_addc(out, ',');
+		buf_add(out, rest.p + 1, rest.len - 2);
+	}
+	buf_addc(out, '}');
+	buf_finish(&rest);
+}

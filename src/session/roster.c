@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "protocol/events.h"
+#include "protocol/message.h"
 #include "protocol/payload.h"
 #include "protocol/requests.h"
 #include "session/core.h"
@@ -145,23 +146,12 @@ static void add_messages(struct session *s, const json_t *messages, struct buf *
 	size_t i;
 
 	json_array_foreach (messages, i, message) {
-		struct buf content = {0};
-
-		/* Role first: prompt.c looks for it there when it cuts at turns. */
-		buf_addf(&one, "{\"role\":\"%s\"", json_cstr(message, "role", "user"));
-		json_object_del(message, "role");
-		json_put(&content, message);
-		if (content.len > 2) {
-			buf_addc(&one, ',');
-			buf_add(&one, content.p + 1, content.len - 2);
-		}
-		buf_addc(&one, '}');
+		message_put(&one, message);
 		store_message_add(
 		    s->core->opts.store, s->row.num, ++s->row.message_count, one.p, one.len);
 		buf_adds(all, i ? "," : "");
 		buf_add(all, one.p, one.len);
 		buf_clear(&one);
-		buf_finish(&content);
 	}
 	buf_finish(&one);
 }

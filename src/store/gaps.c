@@ -17,7 +17,11 @@
 #include "store/segment_row.h"
 #include "store/store.h"
 
-enum { GAPS_MAX_TAIL = 1000000 }; /* lost events at a log's end that are believed */
+enum {
+	GAPS_MAX_TAIL = 1000000, /* lost events at a log's end that are believed */
+	/* No session has this number: twice it is the end of what a key can hold. */
+	GAPS_MAX_SESSION = 1 << (62 - STORE_SEQ_BITS),
+};
 
 static const char lost_payload[] = "{\"reason\":\"damaged\"}";
 
@@ -241,11 +245,27 @@ static int fill_session(struct filling *f, uint64_t known_last)
 	return rc;
 }
 
+/* Rows whose number no session can have: damage, and behind every range that is walked. */
+static int drop_strays(struct db *db)
+{
+	const int64_t first = store_key(1, 0), end = store_key(GAPS_MAX_SESSION, 0);
+	int rc = db_run(
+	    db, "DELETE FROM sessions WHERE num < 1 OR num >= ?", "i", (int64_t)GAPS_MAX_SESSION);
+
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM segments WHERE id < ? OR id >= ?", "ii", first, end);
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM messages WHERE id < ? OR id >= ?", "ii", first, end);
+	return rc;
+}
+
 int gaps_fill(struct db *db, const char *daemon_id, uint64_t *ret_lost)
 {
 	struct filling f = {.db = db, .daemon_id = daemon_id};
-	int rc = restore_sessions(db), more = 1;
+	int rc = drop_strays(db), more = 1;
 
+	if (rc == 0)
+		rc = restore_sessions(db);
 	while (rc == 0 && more == 1) {
 		sqlite3_stmt *stmt = db_query(db,
 		    "SELECT num, id, last_seq FROM sessions WHERE num > ? ORDER BY num LIMIT 1",

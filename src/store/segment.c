@@ -59,7 +59,8 @@ bool segment_is_whole(uint64_t first_seq, uint64_t last_seq, const char *p, size
 {
 	uint64_t left = last_seq - first_seq + 1;
 
-	if (!first_seq || last_seq < first_seq)
+	/* A damaged row may hold no bytes at all. */
+	if (!n || !first_seq || last_seq < first_seq)
 		return false;
 	for (size_t at = 0; left; left--) {
 		struct str json;

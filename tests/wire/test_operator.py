@@ -38,6 +38,17 @@ def test_logs_as_json():
     check(any("daemon started" in one["message"] and one["level"] == "INFO" for one in found), f"expected the start, got {found!r}")
 
 
+def test_a_line_of_the_log_that_is_no_text_is_json_all_the_same():
+    home, _, daemon = stack(demo=None)
+    daemon.stop()
+    with open(home.log_path, "ab") as file:
+        file.write(b"[-1:00:00] INFO  a time that is none\n[10:00:00] WARN  \xff\xfe half \xe2\x80\n\xc0\n[99:99:99] INFO  late\n")
+    lines = [json.loads(line) for line in home.opta("daemon", "logs", "--lines", "4", "--json").expect(0).out.decode().splitlines()]
+    check_equal("messages", [line["message"] for line in lines],
+                ["[-1:00:00] INFO  a time that is none", "\ufffd\ufffd half \ufffd\ufffd", "\ufffd", "[99:99:99] INFO  late"])
+    check_equal("times", [line["time"] for line in lines], ["", "10:00:00", "", ""])
+
+
 def test_logs_since():
     home, _, _ = stack(demo=None)
     check_in("the last ten minutes", "daemon started", home.opta("daemon", "logs", "--lines", "100", "--since", "10m").expect(0).text)

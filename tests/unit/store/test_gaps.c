@@ -210,6 +210,27 @@ static void an_id_that_is_none_is_replaced(void **state)
 
 #define with_db(test) cmocka_unit_test_setup_teardown(test, open_db, close_db)
 
+/* The key of a damaged row may be any number: no walk over sessions would come by it. */
+static void rows_of_numbers_no_session_can_have_go(void **state)
+{
+	static const int64_t nums[] = {0, -1, -5, (int64_t)1 << 26, ((int64_t)1 << 27) - 1};
+	struct err err;
+
+	put_session(1, "a-session", 2);
+	put_segment(1, 1, 2);
+	for (size_t i = 0; i < sizeof nums / sizeof nums[0]; i++) {
+		put_session(nums[i], i ? (char[]){(char)('a' + i), 0} : "zero", 1);
+		put_segment(nums[i], 1, 1);
+		db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(nums[i], 1));
+	}
+	/* No bytes at all. */
+	db_run(db, "INSERT INTO segments VALUES(?,3,0,x'')", "i", store_key(1, 3));
+	gaps_fill_ok();
+	assert_int_equal(gaps_check(db, &err), 0);
+	assert_int_equal(db_number(db, "SELECT count(*) FROM sessions", 0), 1);
+	assert_int_equal(db_number(db, "SELECT count(*) FROM messages", -1), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -222,6 +243,7 @@ int main(void)
 	    with_db(a_made_up_id_that_is_anothers_is_said),
 	    with_db(a_last_number_nobody_could_reach_is_not_believed),
 	    with_db(an_id_that_is_none_is_replaced),
+	    with_db(rows_of_numbers_no_session_can_have_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
