@@ -52,7 +52,7 @@ int cmd_daemon_start(const struct cmd_line *line)
 
 /* What state.json says, as a published desktop manager reads it; without the token unless it was
  * asked for. NULL: nothing. json_decref. */
-static json_t *read_state(const struct client *c, bool with_token)
+static json_t *status_read_state(const struct client *c, bool with_token)
 {
 	struct buf text = {0};
 	json_t *state = NULL;
@@ -68,7 +68,7 @@ static json_t *read_state(const struct client *c, bool with_token)
 /* root gets what every answer in JSON has; printed and freed. */
 static void print_status_json(const struct client *c, json_t *root, bool with_token)
 {
-	json_t *state = read_state(c, with_token);
+	json_t *state = status_read_state(c, with_token);
 
 	json_object_set_new(root, "running", json_true());
 	json_object_set_new(root, "pid", json_integer(c->pid));

@@ -55,7 +55,7 @@ static json_t *read_export(const char *name)
 }
 
 /* Is the id free? Then the import keeps it. */
-static bool id_is_free(const struct client *c, const char *id)
+static bool import_id_is_free(const struct client *c, const char *id)
 {
 	struct buf target = {0};
 	json_t *root;
@@ -80,7 +80,7 @@ static void copy_field(json_t *to, const json_t *from, const char *name)
 
 /* What was said, called and answered. Who speaks as the system is the person whose machine this is:
  * such messages are left out. */
-static json_t *take_messages(const json_t *export)
+static json_t *import_messages(const json_t *export)
 {
 	static const char *const fields[] = {
 	    "role", "content", "tool_calls", "tool_call_id", "name"};
@@ -125,7 +125,7 @@ static bool may_act(const struct cmd_line *line, const struct acting *a, const c
 }
 
 /* The metadata of the file without what acts, unless that was agreed to. */
-static json_t *take_metadata(const struct cmd_line *line, const json_t *export)
+static json_t *import_metadata(const struct cmd_line *line, const json_t *export)
 {
 	json_t *metadata = json_deep_copy(json_object_get(export, "metadata"));
 
@@ -150,9 +150,9 @@ static json_t *make_body(const struct cmd_line *line, const struct client *c, co
 
 	copy_field(body, export, "title");
 	copy_field(body, export, "model");
-	json_object_set_new(body, "messages", take_messages(export));
-	json_object_set_new(body, "metadata", take_metadata(line, export));
-	if (id && id_is_free(c, id))
+	json_object_set_new(body, "messages", import_messages(export));
+	json_object_set_new(body, "metadata", import_metadata(line, export));
+	if (id && import_id_is_free(c, id))
 		json_object_set_new(body, "sessionId", json_string(id));
 	return body;
 }

@@ -147,7 +147,7 @@ static int worth(const struct candidate *c)
 }
 
 /* The best of those that answer, the first of equals; NULL: none answers. */
-static const struct candidate *choose(struct search *s)
+static const struct candidate *choose_candidate(struct search *s)
 {
 	const struct candidate *best = NULL;
 
@@ -191,7 +191,7 @@ static const struct candidate *find_here(struct search *s)
 	uv_loop_close(&s->loop);
 	for (size_t i = 0; i < s->count; i++)
 		buf_finish(&s->list[i].body);
-	return choose(s);
+	return choose_candidate(s);
 }
 
 /* Does the daemon reach the server its settings name? */
