@@ -1,5 +1,6 @@
 /* The daemon's main, and its tool host's. Users type `opta daemon …`, which runs this. */
 #include "base/fault.h"
+#include "base/file.h"
 #include "base/lingering.h"
 #include "base/str.h"
 #include "daemon/daemon.h"
@@ -12,6 +13,7 @@ int main(int argc, char **argv)
 	struct daemon_opts opts = {.ready_fd = -1};
 	uint64_t fd;
 
+	file_keep_standard();
 	if (argc == 3 && strcmp(argv[1], "tool-host") == 0 &&
 	    str_parse_u64(str_of(argv[2]), 65535, &fd))
 		return host_run((int)fd);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -64,12 +65,31 @@ int file_write_all(int fd, const void *p, size_t n)
 
 		if (done < 0 && errno == EINTR)
 			continue;
+		if (done < 0 && errno == EAGAIN) {
+			struct pollfd wait = {.fd = fd, .events = POLLOUT};
+
+			/* Somebody who shares it made it non-blocking. An error shows at the next
+			 * write. */
+			poll(&wait, 1, -1);
+			continue;
+		}
 		if (done < 0)
 			return -errno;
 		at += done;
 		n -= (size_t)done;
 	}
 	return 0;
+}
+
+void file_keep_standard(void)
+{
+	for (int fd = 0; fd < 3; fd++) {
+		if (fcntl(fd, F_GETFD) >= 0 || errno != EBADF)
+			continue;
+		/* The lowest free number is fd. What is written there fails, as it did. */
+		if (open("/dev/null", O_RDONLY) != fd)
+			return;
+	}
 }
 
 int file_replace(

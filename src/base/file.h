@@ -35,7 +35,17 @@ int file_replace(
  */
 int file_make_dir(const char *path, struct err *reterr);
 
-/* Write all n bytes, over short writes and EINTR. 0 or -errno. */
+/*
+ * Write all n bytes, over short writes and EINTR; waits where the descriptor is
+ * non-blocking and full. 0 or -errno. Any thread.
+ */
 int file_write_all(int fd, const void *p, size_t n);
+
+/*
+ * A program may be started with descriptor 0, 1 or 2 closed; the next file it opens would
+ * take that place, and be read or written as if it were standard input or output. Opens /dev/null
+ * for reading in each such place. Call first thing in main.
+ */
+void file_keep_standard(void);
 
 #endif
