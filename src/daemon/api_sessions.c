@@ -185,6 +185,8 @@ static void on_messages(void *data, enum api_error error, struct buf *json)
 	} else {
 		session_snapshot(get.session, &snapshot);
 		payload_put_snapshot_open(&out, &snapshot);
+		buf_adds(&out, ",\"openTurns\":");
+		session_put_open_turns(get.session, &out);
 		buf_adds(&out, ",\"messages\":[");
 		buf_add(&out, json->p, json->len);
 		buf_adds(&out, "]}");

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -135,6 +136,23 @@ void session_unref(struct session *s)
 const char *session_id(const struct session *s)
 {
 	return s->row.id;
+}
+
+static void put_open_turn(struct buf *out, const struct turn *t)
+{
+	buf_addf(out, "%s{\"turnId\":\"%s\",\"queuedSeq\":%" PRIu64 ",\"startSeq\":%" PRIu64 "}",
+	    out->p[out->len - 1] == '[' ? "" : ",", turn_names(t)->turn_id, turn_queued_seq(t),
+	    turn_start_seq(t));
+}
+
+void session_put_open_turns(const struct session *s, struct buf *out)
+{
+	buf_addc(out, '[');
+	if (s->active)
+		put_open_turn(out, s->active);
+	list_each (it, &s->queue)
+		put_open_turn(out, turn_of_link(it));
+	buf_addc(out, ']');
 }
 
 uint64_t session_last_seq(const struct session *s)

@@ -53,6 +53,13 @@ void session_unref(struct session *s);
 /* What clients see of it; strings are borrowed from s. */
 void session_snapshot(const struct session *s, struct snapshot *ret);
 
+/*
+ * Append the turns that have not ended, the running one first, as a JSON array of
+ * {turnId, queuedSeq, startSeq}: where a client that comes in the middle begins to read the log so
+ * that it sees what one that was there from their beginning sees. startSeq 0: it waits.
+ */
+void session_put_open_turns(const struct session *s, struct buf *out);
+
 /* The end of the log that clients may see. */
 uint64_t session_last_seq(const struct session *s);
 

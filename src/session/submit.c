@@ -216,6 +216,7 @@ static void accept_turn(struct submit *u)
 	remember_key(s, u->key, names->turn_id, false);
 	payload_put_queued(&payload, names, s->queued, s->queued, content, n);
 	seq = session_append(s, EVENT_TURN_QUEUED, &payload);
+	turn_set_queued_seq(u->turn, seq);
 	buf_finish(&payload);
 	session_save(s, true, NULL, NULL);
 	store_turn_add(s->core->opts.store, s->row.num, names->turn_id, names->writer_id,

@@ -79,6 +79,7 @@ struct turn {
 	char *model;		     /* owned: the one that was asked, NULL before */
 	struct model_server *server; /* borrowed: the one that is asked */
 	uint64_t begun_us, first_us, deltas;
+	uint64_t queued_seq;	     /* of turn.queued, 0: not yet */
 	uint64_t start_seq;	     /* of turn.start, 0: not started */
 	uint64_t base_messages;	     /* messages of the session before this turn */
 	bool paused;		     /* the model waits for the log */
@@ -174,6 +175,22 @@ const char *turn_content(const struct turn *t, size_t *ret_len)
 {
 	*ret_len = t->content_len;
 	return t->content;
+}
+
+void turn_set_queued_seq(struct turn *t, uint64_t seq)
+{
+	assert(!t->queued_seq);
+	t->queued_seq = seq;
+}
+
+uint64_t turn_queued_seq(const struct turn *t)
+{
+	return t->queued_seq;
+}
+
+uint64_t turn_start_seq(const struct turn *t)
+{
+	return t->start_seq;
 }
 
 bool turn_recorded(const struct turn *t)

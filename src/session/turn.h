@@ -38,6 +38,11 @@ struct turn *turn_of_link(struct list *l);
 const struct turn_names *turn_names(const struct turn *t);
 const char *turn_content(const struct turn *t, size_t *ret_len);
 
+/* The seq of its turn.queued; set once, when that is appended. And of its turn.start: 0 before. */
+void turn_set_queued_seq(struct turn *t, uint64_t seq);
+uint64_t turn_queued_seq(const struct turn *t);
+uint64_t turn_start_seq(const struct turn *t);
+
 /* Was its acceptance committed? Only then may it start. */
 bool turn_recorded(const struct turn *t);
 void turn_set_recorded(struct turn *t);
