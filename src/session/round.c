@@ -12,6 +12,7 @@
 #include "base/ids.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "model/ask.h"
 #include "protocol/events.h"
 #include "protocol/message.h"
@@ -247,7 +248,7 @@ static void on_decided(
     void *data, bool allow, const char *by, const char *reason, const char *answer)
 {
 	struct call *c = data;
-	char text[400];
+	char text[ROUND_MAX_REASON + 400];
 
 	c->permission = NULL;
 	if (allow && c->tool->kind == TOOL_QUESTION) {
@@ -267,8 +268,13 @@ static void on_decided(
 		fail_call(c, "denied: nobody answered in time. Go on without it, or say what you "
 			     "would need");
 	} else {
+		size_t n = strlen(answer);
+
+		/* Their words, as far as a sentence goes. */
+		n = n > ROUND_MAX_REASON ? str_utf8_valid(answer, ROUND_MAX_REASON) : n;
 		snprintf(text, sizeof text,
-		    "denied by the person (%.200s): do not try it again unless asked to", by);
+		    "denied by the person (%.200s)%s%.*s: do not try it again unless asked to", by,
+		    n ? ", who says: " : "", (int)n, answer);
 		fail_call(
 		    c, c->tool->kind == TOOL_QUESTION ? "the person declined to answer" : text);
 	}

@@ -23,7 +23,10 @@ struct round;
 struct session;
 struct turn_names;
 
-enum { ROUND_MAX_ASKS = 3 }; /* a file that changes while a person looks is shown so often */
+enum {
+	ROUND_MAX_ASKS = 3,	 /* a file that changes while a person looks is shown so often */
+	ROUND_MAX_REASON = 1000, /* bytes of the words of a no that the model reads */
+};
 
 struct round_opts {
 	struct session *session;		/* borrowed: the turn holds it */
