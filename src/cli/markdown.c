@@ -2,14 +2,17 @@
  * Rendering: md4c calls for blocks, spans and text. The text of a leaf block is
  * collected with its styles, then wrapped as a whole when the block ends.
  */
-#include "cli/markdown.h"
+#include "cli/markdown_part.h"
 
+#include <assert.h>
 #include <md4c.h>
+#include <stdint.h>
 #include <string.h>
 
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "cli/markdown.h"
 #include "cli/term.h"
 #include "cli/view.h"
 
@@ -24,11 +27,14 @@ enum {
 	STYLE_HEADING = 64,
 };
 
-/* Text with a style for each byte. */
+/* Text with a style for each byte, and the place in the source it comes from. */
 struct styled {
 	struct buf text;
-	struct buf style; /* as many bytes */
+	struct buf style;  /* as many bytes */
+	struct buf source; /* as many uint32_t; NOWHERE: not known */
 };
+
+enum { NOWHERE = -1 };
 
 /* What a nested block puts before its lines. */
 struct level {
@@ -48,6 +54,10 @@ struct table {
 
 struct renderer {
 	struct buf *out;
+	const char *text; /* the source, to know where a piece of it stands */
+	size_t text_len;
+	struct markdown_cut *cut; /* where it could be cut, or NULL: of no interest */
+	unsigned number;	  /* of the first item of a list that goes on; 0: its own */
 	unsigned width;
 	bool color;
 	struct level levels[MARKDOWN_MAX_DEPTH];
@@ -60,28 +70,46 @@ struct renderer {
 	struct buf code;
 	char language[32];
 	struct buf href;
+	const char *margin; /* what stands before each line; borrowed */
+	size_t margin_len;
 	struct table table;
 };
 
 /* --- styled text --- */
 
-static void styled_add(struct styled *s, const char *p, size_t n, unsigned style)
+/* source: where the first byte stands; the others follow it there. */
+static void styled_add(struct styled *s, const char *p, size_t n, unsigned style, int32_t source)
 {
 	buf_add(&s->text, p, n);
 	memset(buf_reserve(&s->style, n), (int)style, n);
 	s->style.len += n;
+	for (size_t i = 0; i < n; i++) {
+		int32_t at = source == NOWHERE ? NOWHERE : source + (int32_t)i;
+
+		buf_add(&s->source, &at, sizeof at);
+	}
+}
+
+static int32_t styled_source(const struct styled *s, size_t at)
+{
+	int32_t source;
+
+	memcpy(&source, s->source.p + at * sizeof source, sizeof source);
+	return source;
 }
 
 static void styled_clear(struct styled *s)
 {
 	buf_clear(&s->text);
 	buf_clear(&s->style);
+	buf_clear(&s->source);
 }
 
 static void styled_finish(struct styled *s)
 {
 	buf_finish(&s->text);
 	buf_finish(&s->style);
+	buf_finish(&s->source);
 }
 
 static void put_codes(struct buf *out, unsigned style)
@@ -138,6 +166,8 @@ static unsigned indent_of(const struct renderer *r)
 static void put_margin(struct renderer *r)
 {
 	unsigned left = indent_of(r);
+
+	buf_add(r->out, r->margin, r->margin_len);
 
 	for (size_t i = 0; i < r->depth; i++) {
 		struct level *l = &r->levels[i];
@@ -235,6 +265,50 @@ static bool next_line(
 	return true;
 }
 
+/* May what is shown so far still change its look when its other end comes: emphasis, code, a link?
+ */
+static bool has_open_mark(const struct styled *s, size_t n)
+{
+	size_t brackets = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		char c = s->text.p[i], next = i + 1 < s->text.len ? s->text.p[i + 1] : ' ';
+		bool after_blank = i == 0 || strchr(" \n(\"'[", s->text.p[i - 1]);
+
+		if (s->style.p[i])
+			continue;
+		if (c == '`' || (c == '<' && next != ' '))
+			return true;
+		if ((c == '*' || c == '_' || c == '~') && next != ' ' && after_blank)
+			return true;
+		brackets += c == '[';
+		brackets -= brackets && c == ']';
+		/* "[words](addr" becomes a link when its bracket closes. */
+		if (c == ']' && next == '(' && !memchr(s->text.p + i, ')', n - i))
+			return true;
+	}
+	return brackets > 0;
+}
+
+/*
+ * A row of a paragraph begins at `from`: if the source can be cut there, so that what follows reads
+ * as the same paragraph, it is the last place so far. row, margin: where they begin in the output.
+ */
+static void note_cut(struct renderer *r, size_t from, size_t row, size_t margin)
+{
+	const struct styled *s = &r->leaf;
+	int32_t source = from ? styled_source(s, from) : NOWHERE;
+	unsigned char c = (unsigned char)s->text.p[from];
+	bool letter = c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+	/* What begins with a sign or a digit could be read as a list, a heading … */
+	if (!r->cut || source == NOWHERE || source == 0 || !letter)
+		return;
+	r->cut->any = (struct markdown_place){(size_t)source, row, margin};
+	if (!s->style.p[from] && !s->style.p[from - 1] && !has_open_mark(s, from))
+		r->cut->clean = r->cut->any;
+}
+
 /* The collected text of a leaf block as lines. */
 static void put_leaf(struct renderer *r)
 {
@@ -242,7 +316,10 @@ static void put_leaf(struct renderer *r)
 	size_t at = 0, from, end;
 
 	while (next_line(&r->leaf, room, &at, &from, &end)) {
+		size_t row = r->out->len;
+
 		put_margin(r);
+		note_cut(r, from, row, r->out->len - row);
 		put_range(r->out, &r->leaf, from, end, r->color);
 		buf_addc(r->out, '\n');
 	}
@@ -251,16 +328,19 @@ static void put_leaf(struct renderer *r)
 
 /* --- code --- */
 
-static void put_code(struct renderer *r)
+static unsigned code_room(const struct renderer *r)
 {
-	unsigned indent = indent_of(r), room = r->width - indent > 4 ? r->width - indent - 2 : 2;
-	struct str rest = {r->code.p, r->code.len}, line;
+	unsigned indent = indent_of(r);
 
-	begin_block(r);
-	if (r->language[0]) {
-		put_margin(r);
-		buf_addf(r->out, r->color ? "\033[2m── %s ──\033[0m\n" : "── %s ──\n", r->language);
-	}
+	return r->width - indent > 4 ? r->width - indent - 2 : 2;
+}
+
+/* Harmless code, whole lines; what is longer than the width goes on in the next row. */
+static void put_code_rows(struct renderer *r, struct str rest)
+{
+	unsigned room = code_room(r);
+	struct str line;
+
 	while (rest.n) {
 		rest = str_cut(rest, '\n', &line);
 		do {
@@ -279,8 +359,39 @@ static void put_code(struct renderer *r)
 			line = (struct str){line.p + fits, line.n - fits};
 		} while (line.n);
 	}
+}
+
+static void put_code(struct renderer *r)
+{
+	begin_block(r);
+	if (r->language[0]) {
+		put_margin(r);
+		buf_addf(r->out, r->color ? "\033[2m── %s ──\033[0m\n" : "── %s ──\n", r->language);
+	}
+	put_code_rows(r, (struct str){r->code.p, r->code.len});
 	buf_clear(&r->code);
 	r->language[0] = '\0';
+}
+
+/* A tab has no width of its own here. */
+static void add_code(struct buf *out, const char *p, size_t n)
+{
+	struct buf safe = {0};
+
+	term_put_harmless(&safe, p, n);
+	for (size_t i = 0; i < safe.len; i++)
+		if (safe.p[i] == '\t')
+			buf_adds(out, "    ");
+		else
+			buf_addc(out, safe.p[i]);
+	buf_finish(&safe);
+}
+
+/* Lines of code whose block began earlier. */
+static void put_code_lines(struct renderer *r, struct str text)
+{
+	add_code(&r->code, text.p, text.n);
+	put_code_rows(r, (struct str){r->code.p, r->code.len});
 }
 
 /* --- tables --- */
@@ -458,7 +569,10 @@ static int on_enter_block(MD_BLOCKTYPE type, void *detail, void *data)
 		if (!r->tight)
 			begin_block(r), r->any = false;
 		push(r, (struct level){.ordered = ordered,
-			    .number = ordered ? ((MD_BLOCK_OL_DETAIL *)detail)->start : 0});
+			    .number = !ordered	  ? 0
+				      : r->number ? r->number
+						  : ((MD_BLOCK_OL_DETAIL *)detail)->start});
+		r->number = 0;
 		r->tight = tight;
 		break;
 	}
@@ -532,7 +646,7 @@ static int on_leave_block(MD_BLOCKTYPE type, void *detail, void *data)
 		/* A tight item has its text without a paragraph. */
 		if (r->leaf.text.len || (r->depth && r->levels[r->depth - 1].first)) {
 			if (!r->leaf.text.len)
-				styled_add(&r->leaf, "\n", 1, 0);
+				styled_add(&r->leaf, "\n", 1, 0, NOWHERE);
 			put_leaf(r);
 		}
 		r->any = true;
@@ -566,7 +680,7 @@ static int on_leave_block(MD_BLOCKTYPE type, void *detail, void *data)
 	case MD_BLOCK_TD:
 		if (r->table.at < r->table.columns && r->table.rows) {
 			*cell_of(&r->table, r->table.rows - 1, r->table.at++) = r->leaf;
-			r->leaf = (struct styled){{0}, {0}};
+			r->leaf = (struct styled){{0}, {0}, {0}};
 		}
 		styled_clear(&r->leaf);
 		break;
@@ -633,11 +747,17 @@ static int on_leave_span(MD_SPANTYPE type, void *detail, void *data)
 	/* An address that is its own text need not be said twice. */
 	if (r->leaf.text.len < n ||
 	    memcmp(r->leaf.text.p + r->leaf.text.len - n, r->href.p, n) != 0) {
-		styled_add(&r->leaf, " (", 2, STYLE_DIM);
-		styled_add(&r->leaf, r->href.p, n, STYLE_DIM);
-		styled_add(&r->leaf, ")", 1, STYLE_DIM);
+		styled_add(&r->leaf, " (", 2, STYLE_DIM, NOWHERE);
+		styled_add(&r->leaf, r->href.p, n, STYLE_DIM, NOWHERE);
+		styled_add(&r->leaf, ")", 1, STYLE_DIM, NOWHERE);
 	}
 	return 0;
+}
+
+/* Where a piece that md4c gives stands in the source; NOWHERE for its own ones. */
+static int32_t source_of(const struct renderer *r, const char *p)
+{
+	return p >= r->text && p < r->text + r->text_len ? (int32_t)(p - r->text) : NOWHERE;
 }
 
 static int on_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *data)
@@ -647,13 +767,13 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *data)
 
 	switch (type) {
 	case MD_TEXT_BR:
-		styled_add(&r->leaf, "\n", 1, 0);
+		styled_add(&r->leaf, "\n", 1, 0, NOWHERE);
 		return 0;
 	case MD_TEXT_SOFTBR:
-		styled_add(&r->leaf, " ", 1, r->style);
+		styled_add(&r->leaf, " ", 1, r->style, NOWHERE);
 		return 0;
 	case MD_TEXT_NULLCHAR:
-		styled_add(&r->leaf, "\xEF\xBF\xBD", 3, r->style);
+		styled_add(&r->leaf, "\xEF\xBF\xBD", 3, r->style, NOWHERE);
 		return 0;
 	case MD_TEXT_NORMAL:
 	case MD_TEXT_ENTITY:
@@ -662,25 +782,32 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *data)
 	case MD_TEXT_LATEXMATH:
 		break;
 	}
-	term_put_harmless(&safe, p, n);
 	if (r->in_code) {
-		/* A tab has no width of its own here. */
-		for (size_t i = 0; i < safe.len; i++)
-			if (safe.p[i] == '\t')
-				buf_adds(&r->code, "    ");
-			else
-				buf_addc(&r->code, safe.p[i]);
+		add_code(&r->code, p, n);
 	} else {
+		term_put_harmless(&safe, p, n);
 		for (size_t i = 0; i < safe.len; i++)
 			if (safe.p[i] == '\t')
 				safe.p[i] = ' ';
-		styled_add(&r->leaf, safe.p, safe.len, r->style);
+		styled_add(&r->leaf, safe.p, safe.len, r->style,
+		    safe.len == n ? source_of(r, p) : NOWHERE);
 	}
 	buf_finish(&safe);
 	return 0;
 }
 
-void markdown_render(struct buf *out, const char *text, size_t n, unsigned width, bool color)
+static void finish_renderer(struct renderer *r)
+{
+	for (size_t i = 0; i < r->table.rows * r->table.columns; i++)
+		styled_finish(&r->table.cells[i]);
+	free(r->table.cells);
+	styled_finish(&r->leaf);
+	buf_finish(&r->code);
+	buf_finish(&r->href);
+}
+
+void markdown_put_part(struct buf *out, const struct markdown_part *part, const char *text,
+    size_t n, struct markdown_cut *ret_cut)
 {
 	static const MD_PARSER parser = {.flags = MD_FLAG_TABLES | MD_FLAG_STRIKETHROUGH |
 						  MD_FLAG_TASKLISTS |
@@ -690,126 +817,33 @@ void markdown_render(struct buf *out, const char *text, size_t n, unsigned width
 	    .enter_span = on_enter_span,
 	    .leave_span = on_leave_span,
 	    .text = on_text};
-	struct renderer r = {.out = out, .color = color, .width = width};
+	struct renderer r = {.out = out,
+	    .color = part->color,
+	    .width = part->width,
+	    .number = part->number,
+	    .margin = part->margin,
+	    .margin_len = part->margin_len,
+	    .cut = ret_cut,
+	    .text_len = n};
+	struct buf source = {0};
 
+	assert(n <= MARKDOWN_MAX_PART);
 	if (r.width > MARKDOWN_MAX_WIDTH)
 		r.width = MARKDOWN_MAX_WIDTH;
 	if (r.width < MARKDOWN_MIN_WIDTH)
 		r.width = MARKDOWN_MIN_WIDTH;
-	if (n)
-		md_parse(text, (MD_SIZE)n, &parser, &r);
-	for (size_t i = 0; i < r.table.rows * r.table.columns; i++)
-		styled_finish(&r.table.cells[i]);
-	free(r.table.cells);
-	styled_finish(&r.leaf);
-	buf_finish(&r.code);
-	buf_finish(&r.href);
-}
-
-/* --- bit by bit --- */
-
-struct markdown_stream {
-	struct buf text; /* what is not yet put out */
-	unsigned width;
-	bool color;
-	bool any; /* something was put out */
-};
-
-struct markdown_stream *markdown_stream_new(unsigned width, bool color)
-{
-	struct markdown_stream *s = mem_zalloc(1, sizeof *s);
-
-	s->width = width;
-	s->color = color;
-	return s;
-}
-
-void markdown_stream_free(struct markdown_stream *s)
-{
-	if (!s)
-		return;
-	buf_finish(&s->text);
-	free(s);
-}
-
-void markdown_stream_set_width(struct markdown_stream *s, unsigned width)
-{
-	s->width = width;
-}
-
-void markdown_stream_add(struct markdown_stream *s, const char *p, size_t n)
-{
-	buf_add(&s->text, p, n);
-}
-
-static bool is_fence(struct str line, char *ret_kind)
-{
-	line = str_trim(line);
-	if (line.n < 3 || (line.p[0] != '`' && line.p[0] != '~') || line.p[1] != line.p[0] ||
-	    line.p[2] != line.p[0])
-		return false;
-	*ret_kind = line.p[0];
-	return true;
-}
-
-/* The length of what is complete: up to the last blank line that stands outside of code, when what
- * follows begins a block of its own (neither indented nor an item of the same list). */
-static size_t complete_length(const struct buf *text)
-{
-	struct str rest = {text->p, text->len}, line;
-	size_t done = 0, at = 0;
-	char fence = 0, kind;
-	bool blank = false;
-
-	while (rest.n) {
-		size_t n;
-
-		if (!memchr(rest.p, '\n', rest.n))
-			break; /* its line is not complete */
-		rest = str_cut(rest, '\n', &line);
-		n = line.n + 1;
-		if (blank && !fence && line.n && line.p[0] != ' ' && line.p[0] != '\t')
-			done = at;
-		if (is_fence(line, &kind) && (!fence || kind == fence))
-			fence = fence ? 0 : kind;
-		blank = str_trim(line).n == 0;
-		at += n;
-		if (!fence && !blank && is_fence(line, &kind))
-			done = at; /* the end of code is the end of its block */
-	}
-	/* A line that has begun after a blank one shows that what is before it is complete. */
-	if (blank && !fence && at < text->len && text->p[at] != ' ' && text->p[at] != '\t')
-		done = at;
-	return done;
-}
-
-static void render_part(struct markdown_stream *s, size_t n, struct buf *out)
-{
-	size_t before = out->len;
-
-	if (s->any)
-		buf_addc(out, '\n');
-	markdown_render(out, s->text.p, n, s->width, s->color);
-	/* Nothing but blanks shows as nothing. */
-	if (out->len == before + s->any)
-		out->len = before;
-}
-
-void markdown_stream_take(struct markdown_stream *s, bool end, struct buf *out)
-{
-	size_t n = end ? s->text.len : complete_length(&s->text), before = out->len;
-
-	if (!n)
-		return;
-	render_part(s, n, out);
-	s->any |= out->len > before;
-	buf_consume(&s->text, n);
-	if (end)
-		s->any = false;
-}
-
-void markdown_stream_open(const struct markdown_stream *s, struct buf *out)
-{
-	if (s->text.len)
-		render_part((struct markdown_stream *)(uintptr_t)s, s->text.len, out);
+	if (r.width >= part->margin_columns + MARKDOWN_MIN_WIDTH)
+		r.width -= part->margin_columns;
+	if (ret_cut)
+		*ret_cut = (struct markdown_cut){{0}, {0}};
+	/* md4c 0.4.8 looks one byte behind its text (a "[" at the end): there is a 0. The text is a
+	 * copy, so that what follows it cannot change how it looks. */
+	buf_add(&source, text, n);
+	r.text = buf_cstr(&source);
+	if (n && part->code)
+		put_code_lines(&r, (struct str){r.text, n});
+	else if (n)
+		md_parse(r.text, (MD_SIZE)n, &parser, &r);
+	finish_renderer(&r);
+	buf_finish(&source);
 }

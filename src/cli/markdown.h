@@ -36,6 +36,10 @@ void markdown_stream_add(struct markdown_stream *s, const char *p, size_t n);
  * are. */
 void markdown_stream_take(struct markdown_stream *s, bool end, struct buf *out);
 
+/* Is the place above the open part one between two blocks, where a line of others cuts nothing in
+ * two? */
+bool markdown_stream_is_between(const struct markdown_stream *s);
+
 /* Append the block that is still open, as it looks now. */
 void markdown_stream_open(const struct markdown_stream *s, struct buf *out);
 
