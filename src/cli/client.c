@@ -12,8 +12,8 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/os.h"
+#include "cli/client_call.h"
 #include "cli/launch.h"
-#include "net/http_client.h"
 #include "protocol/http.h"
 #include "protocol/version.h"
 
@@ -23,10 +23,8 @@
 #define CLIENT_CONTRACT OPTA_CONTRACT_NAME "@" STRING_OF(OPTA_CONTRACT_VERSION)
 
 enum {
-	CLIENT_MAX_STATE = 64 * 1024,	      /* bytes of state.json */
-	CLIENT_MAX_ANSWER = 64 * 1024 * 1024, /* bytes of one answer */
-	CLIENT_STATE_MS = 3000,		      /* for the daemon to write its state again */
-	CLIENT_CONNECT_MS = 5000,
+	CLIENT_MAX_STATE = 64 * 1024, /* bytes of state.json */
+	CLIENT_STATE_MS = 3000,	      /* for the daemon to write its state again */
 };
 
 /* The pid written into a lock file, if that very process still lives. 0: none. */
@@ -160,111 +158,66 @@ void client_put_auth(const struct client *c, struct buf *headers)
 	buf_addf(headers, "Authorization: Bearer %s\r\n", c->token);
 }
 
-/* One request on a loop of its own. */
-struct request {
-	uv_timer_t timer;
-	struct http_call *call; /* NULL when it ended */
+/* What became of a request. */
+struct asked {
 	struct buf *out;
-	struct err err;
+	struct err *err;
 	int status;
-	bool timed_out, too_large;
 };
 
-static bool on_head(void *data, int status, const struct http_parser *parser)
+static void on_asked(void *data, int status, struct buf *out, const struct err *err)
 {
-	struct request *r = data;
+	struct asked *a = data;
 
-	r->status = status;
-	return status != 101;
-}
-
-static void on_body(void *data, const char *p, size_t n)
-{
-	struct request *r = data;
-
-	if (r->out->len + n > CLIENT_MAX_ANSWER)
-		r->too_large = true;
-	else
-		buf_add(r->out, p, n);
-}
-
-static void on_done(void *data, const struct err *err, bool sent)
-{
-	struct request *r = data;
-
-	r->call = NULL;
-	r->err = *err;
-	uv_close((uv_handle_t *)&r->timer, NULL);
-}
-
-static void on_timeout(uv_timer_t *timer)
-{
-	struct request *r = timer->data;
-
-	http_call_cancel(r->call);
-	r->timed_out = true;
-	uv_close((uv_handle_t *)timer, NULL);
+	a->status = status;
+	if (status > 0)
+		buf_add(a->out, out->p, out->len);
+	else if (a->err)
+		*a->err = *err;
 }
 
 int client_request(const struct client *c, const char *method, const char *target, const char *body,
     int ms, struct buf *out, struct err *reterr)
 {
-	struct request r = {.out = out};
-	struct buf headers = {0};
+	struct asked asked = {.out = out, .err = reterr};
 	uv_loop_t loop;
 
-	client_put_auth(c, &headers);
-	if (body)
-		buf_adds(&headers, "Content-Type: application/json\r\n");
-	buf_adds(&headers, "Connection: close\r\n");
 	uv_loop_init(&loop);
-	uv_timer_init(&loop, &r.timer);
-	r.timer.data = &r;
-	uv_timer_start(&r.timer, on_timeout, (uint64_t)ms, 0);
-	r.call = http_call_start(&loop, &(struct http_call_opts){.host = c->host,
-					    .port = c->port,
-					    .method = method,
-					    .target = target,
-					    .headers = buf_cstr(&headers),
-					    .body = body,
-					    .body_len = body ? strlen(body) : 0,
-					    .connect_ms = CLIENT_CONNECT_MS,
-					    .on_head = on_head,
-					    .on_body = on_body,
-					    .on_done = on_done,
-					    .data = &r});
+	client_call_start(&loop, &(struct client_call_opts){.client = c,
+				     .method = method,
+				     .target = target,
+				     .body = body,
+				     .ms = ms,
+				     .on_done = on_asked,
+				     .data = &asked});
 	uv_run(&loop, UV_RUN_DEFAULT);
 	uv_loop_close(&loop);
-	buf_finish(&headers);
-	if (r.timed_out)
-		return err_set(reterr, ERR_TIMEOUT,
-		    "the daemon (pid %d, port %d) did not answer within %.1f s", (int)c->pid,
-		    c->port, ms / 1000.0);
-	if (r.too_large)
-		return err_set(reterr, ERR_LIMIT, "the daemon's answer is larger than %d bytes",
-		    CLIENT_MAX_ANSWER);
-	if (r.err.code != 0)
-		return err_set(reterr, r.err.code, "cannot talk to the daemon on port %d: %s",
-		    c->port, r.err.text);
-	return r.status;
+	return asked.status;
+}
+
+json_t *client_parse_answer(int status, struct buf *out, struct err *reterr)
+{
+	json_t *root = NULL;
+	char why[500];
+
+	if (status >= 300) {
+		client_error_text(out, why, sizeof why);
+		err_set(reterr, ERR_REFUSED, "%s", why);
+	} else if (status > 0 && json_parse(out->p, out->len, &root, NULL) != 0) {
+		err_set(reterr, ERR_SYNTAX, "the daemon gave an answer that is not JSON");
+	}
+	return root;
 }
 
 json_t *client_json(const struct client *c, const char *method, const char *target,
     const char *body, int ms, int *ret_status, struct err *reterr)
 {
 	struct buf out = {0};
-	json_t *root = NULL;
-	char why[500];
 	int status = client_request(c, method, target, body, ms, &out, reterr);
+	json_t *root = client_parse_answer(status, &out, reterr);
 
 	if (ret_status)
 		*ret_status = status;
-	if (status >= 300) {
-		client_error_text(&out, why, sizeof why);
-		err_set(reterr, ERR_REFUSED, "%s", why);
-	} else if (status > 0 && json_parse(out.p, out.len, &root, NULL) != 0) {
-		err_set(reterr, ERR_SYNTAX, "the daemon gave an answer that is no JSON");
-	}
 	buf_finish(&out);
 	return root;
 }
@@ -278,19 +231,17 @@ static bool begins(const char *id, const char *typed)
 	       (strncmp(id, "sess_", 5) == 0 && strncmp(id + 5, typed, n) == 0);
 }
 
-int client_find_session(
-    const struct client *c, const char *id, char *ret_id, char *why, size_t size)
+void client_put_session_query(const char *id, struct buf *out)
 {
-	struct buf target = {0};
-	size_t i, fits = 0;
-	json_t *list, *one;
-	struct err err = {0};
-	bool listed;
+	buf_adds(out, "/v3/sessions?q=");
+	http_query_put(out, id);
+}
 
-	buf_adds(&target, "/v3/sessions?q=");
-	http_query_put(&target, id);
-	list = client_json(c, "GET", buf_cstr(&target), NULL, CLIENT_ASK_MS, NULL, &err);
-	listed = list != NULL;
+int client_match_session(const json_t *list, const char *id, char *ret_id, char *why, size_t size)
+{
+	size_t i, fits = 0;
+	const json_t *one;
+
 	ret_id[0] = '\0';
 	json_array_foreach (list, i, one) {
 		const char *have = json_cstr(one, "id", "");
@@ -304,18 +255,33 @@ int client_find_session(
 			break;
 		}
 	}
-	json_decref(list);
-	buf_finish(&target);
 	if (fits == 1)
 		return 0;
-	if (!listed)
-		snprintf(why, size, "%s", err.text);
-	else if (fits)
+	if (fits)
 		snprintf(why, size, "%zu sessions begin with %.60s: give more of the id", fits, id);
 	else
 		snprintf(
 		    why, size, "there is no session %.60s; `opta sessions list` lists them", id);
 	return ERR_UNKNOWN;
+}
+
+int client_find_session(
+    const struct client *c, const char *id, char *ret_id, char *why, size_t size)
+{
+	struct buf target = {0};
+	struct err err = {0};
+	json_t *list;
+	int rc = ERR_UNKNOWN;
+
+	client_put_session_query(id, &target);
+	list = client_json(c, "GET", buf_cstr(&target), NULL, CLIENT_ASK_MS, NULL, &err);
+	buf_finish(&target);
+	if (list)
+		rc = client_match_session(list, id, ret_id, why, size);
+	else
+		snprintf(why, size, "%s", err.text);
+	json_decref(list);
+	return rc;
 }
 
 void client_error_text(const struct buf *out, char *text, size_t size)

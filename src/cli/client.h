@@ -77,6 +77,15 @@ int client_request(const struct client *c, const char *method, const char *targe
 json_t *client_json(const struct client *c, const char *method, const char *target,
     const char *body, int ms, int *ret_status, struct err *reterr);
 
+/* The JSON of an answer's 2xx (json_decref), or NULL with the daemon's sentence; untouched for a
+ * status below 1. */
+json_t *client_parse_answer(int status, struct buf *out, struct err *reterr);
+
+/* Append the target that lists the sessions whose ids may begin with id; and find in that list what
+ * client_find_session finds. */
+void client_put_session_query(const char *id, struct buf *out);
+int client_match_session(const json_t *list, const char *id, char *ret_id, char *why, size_t size);
+
 /*
  * The session named by an id or the only one whose id begins with it (with or without "sess_"),
  * into ret_id (72 bytes). 0, or a code with a sentence in why.

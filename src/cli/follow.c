@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/client.h"
+#include "cli/client_call.h"
 #include "net/ws_client.h"
 #include "protocol/http.h"
 
@@ -22,10 +23,11 @@ enum {
 
 struct follow {
 	struct follow_opts opts;
-	char session[72];   /* what opts.session points at */
-	char daemon_id[64]; /* of the last event seen */
-	struct ws_call *ws; /* NULL: not connected */
-	uv_timer_t timer;   /* the next try; carries the free */
+	char session[72];		/* what opts.session points at */
+	char daemon_id[64];		/* of the last event seen */
+	struct ws_call *ws;		/* NULL: not connected */
+	struct client_opening *opening; /* the daemon is being found, perhaps started */
+	uv_timer_t timer;		/* the next try; carries the free */
 	unsigned tries;
 	bool stopped, up, lost;
 };
@@ -56,25 +58,31 @@ static void retry_or_give_up(struct follow *f, const char *why)
 		    wait < FOLLOW_RETRY_MAX_MS ? wait : FOLLOW_RETRY_MAX_MS, 0);
 }
 
+static void on_found_again(void *data, int rc, const struct client *found, const struct err *err)
+{
+	struct follow *f = data;
+
+	f->opening = NULL;
+	if (rc != 0 && found->told_to_stop) {
+		retry_or_give_up(f, "the daemon was stopped before this turn was done");
+	} else if (rc != 0) {
+		give_up(f, err->text);
+	} else {
+		*f->opts.client = *found;
+		open_socket(f);
+	}
+}
+
+/*
+ * The daemon may be another one by now, elsewhere, with another token. One that died is started
+ * again; one that somebody stopped is not brought back from here, only waited for, as it may be a
+ * restart.
+ */
 static void on_retry(uv_timer_t *timer)
 {
 	struct follow *f = timer->data;
-	struct err err;
 
-	/*
-	 * The daemon may be another one by now, elsewhere, with another token. One that
-	 * died is started again; one that somebody stopped is not brought back from here,
-	 * only waited for, as it may be a restart.
-	 */
-	if (client_find(f->opts.client) == CLIENT_STOPPED && f->opts.client->told_to_stop) {
-		retry_or_give_up(f, "the daemon was stopped before this turn was done");
-		return;
-	}
-	if (client_open(f->opts.client, &err) != 0) {
-		give_up(f, err.text);
-		return;
-	}
-	open_socket(f);
+	f->opening = client_open_start(f->opts.loop, true, on_found_again, f);
 }
 
 static void on_message(void *data, const char *p, size_t n)
@@ -181,6 +189,8 @@ void follow_stop(struct follow *f)
 	f->up = false;
 	ws_call_close(f->ws, 1000);
 	f->ws = NULL;
+	client_open_cancel(f->opening);
+	f->opening = NULL;
 	uv_close((uv_handle_t *)&f->timer, on_timer_closed);
 }
 
