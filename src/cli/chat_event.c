@@ -5,39 +5,70 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "cli/chat.h"
-#include "cli/markdown.h"
-#include "cli/term.h"
 
-static void fold_thinking(struct chat *c)
+/* When something happened, in our monotonic time: what is read again happened earlier. */
+static uint64_t event_us(const struct envelope_view *e)
+{
+	int64_t age_ms = clock_wall_ms() - e->ts_ms;
+
+	return clock_mono_us() - (age_ms > 0 ? (uint64_t)age_ms * 1000 : 0);
+}
+
+static void fold_thinking(struct chat *c, uint64_t now_us)
 {
 	if (!c->thinking_us)
 		return;
-	chat_note(c, "∴ thought for %.1f s", (double)(clock_mono_us() - c->thinking_us) / 1e6);
+	chat_note(c, "∴ thought for %.1f s",
+	    now_us > c->thinking_us ? (double)(now_us - c->thinking_us) / 1e6 : 0.0);
 	buf_finish(&c->thinking);
 	c->thinking_us = 0;
 }
 
 void chat_end_text(struct chat *c)
 {
-	fold_thinking(c);
-	markdown_stream_take(c->markdown, true, &c->done);
+	fold_thinking(c, clock_mono_us());
+	page_end_text(&c->page);
+}
+
+static void free_call(struct chat_call *call)
+{
+	free(call->id);
+	free(call->name);
+	free(call->args);
+}
+
+/* No request is open any more; what was being typed for it, or before it, stays typed. */
+static void close_request(struct chat *c)
+{
+	c->asked[0] = '\0';
+	json_decref(c->request);
+	c->request = NULL;
+	c->consent = (struct consent){0};
+	if (c->reason && !c->edit.text.len)
+		edit_set(&c->edit, c->draft.p, c->draft.len);
+	c->reason = false;
+	buf_clear(&c->draft);
 }
 
 static void end_turn(struct chat *c)
 {
 	chat_end_text(c);
-	for (size_t i = 0; i < c->call_count; i++) {
-		free(c->calls[i].id);
-		free(c->calls[i].name);
-		free(c->calls[i].args);
-	}
+	for (size_t i = 0; i < c->call_count; i++)
+		free_call(&c->calls[i]);
 	c->call_count = 0;
-	c->turn[0] = c->asked[0] = '\0';
+	c->turn[0] = '\0';
+	close_request(c);
+}
+
+void chat_forget_turn(struct chat *c)
+{
+	end_turn(c);
+	chat_queue_clear(c);
 }
 
 /* --- tools --- */
 
-static void on_call(struct chat *c, const json_t *payload)
+static void on_call(struct chat *c, const json_t *payload, uint64_t now_us)
 {
 	chat_end_text(c);
 	if (c->call_count == CHAT_MAX_RUNNING)
@@ -46,23 +77,24 @@ static void on_call(struct chat *c, const json_t *payload)
 	    (struct chat_call){.id = mem_strdup(json_cstr(payload, "callId", "")),
 		.name = mem_strdup(json_cstr(payload, "toolName", "?")),
 		.args = mem_strdup(json_cstr(payload, "args", "{}")),
-		.since_us = clock_mono_us()};
+		.since_us = now_us};
 }
 
 static void on_called(struct chat *c, const json_t *payload)
 {
 	const char *id = json_cstr(payload, "callId", "");
+	struct buf lines = {0};
 	size_t i = 0;
 
-	chat_end_text(c);
 	while (i < c->call_count && strcmp(c->calls[i].id, id) != 0)
 		i++;
-	view_put_tool(&c->done, &c->view, i < c->call_count ? c->calls[i].args : "{}", payload);
+	view_put_tool(&lines, &c->view, i < c->call_count ? c->calls[i].args : "{}", payload);
+	chat_end_text(c);
+	page_add_lines(&c->page, lines.p, lines.len);
+	buf_finish(&lines);
 	if (i == c->call_count)
 		return;
-	free(c->calls[i].id);
-	free(c->calls[i].name);
-	free(c->calls[i].args);
+	free_call(&c->calls[i]);
 	memmove(&c->calls[i], &c->calls[i + 1], (c->call_count - i - 1) * sizeof c->calls[0]);
 	c->call_count--;
 }
@@ -71,10 +103,14 @@ static void on_called(struct chat *c, const json_t *payload)
 
 static void on_request(struct chat *c, const json_t *payload)
 {
-	chat_end_text(c);
+	const char *tool = json_cstr(payload, "toolName", "");
+
+	close_request(c);
 	snprintf(c->asked, sizeof c->asked, "%s", json_cstr(payload, "requestId", ""));
-	c->question = strcmp(json_cstr(payload, "toolName", ""), "ask_user") == 0;
-	view_put_request(&c->done, &c->view, payload);
+	c->request = json_incref((json_t *)(uintptr_t)payload);
+	c->question = strcmp(tool, "ask_user") == 0;
+	c->consent.command = strcmp(tool, "run_command") == 0 || strcmp(tool, "bg_start") == 0;
+	chat_show_request(c);
 }
 
 static void on_resolved(struct chat *c, const json_t *payload)
@@ -85,7 +121,7 @@ static void on_resolved(struct chat *c, const json_t *payload)
 
 	if (strcmp(json_cstr(payload, "requestId", ""), c->asked) != 0)
 		return;
-	c->asked[0] = '\0';
+	close_request(c);
 	if (strcmp(reason, "client") != 0)
 		chat_note(c, "denied: %s", reason);
 	else if (strcmp(by, c->client_id) == 0)
@@ -96,28 +132,14 @@ static void on_resolved(struct chat *c, const json_t *payload)
 
 /* --- turns --- */
 
-static void on_queued(struct chat *c, const json_t *payload)
+static void on_start(struct chat *c, const json_t *payload, uint64_t now_us)
 {
-	struct str content = json_str(payload, "content");
-	char who[64];
-
-	/* Our own words stand there already. */
-	if (strcmp(json_cstr(payload, "clientId", ""), c->client_id) == 0)
-		return;
-	snprintf(who, sizeof who, "%.40s › ", json_cstr(payload, "clientId", "?"));
-	chat_end_text(c);
-	chat_put_words(c, who, content.p, content.n);
-}
-
-static void on_start(struct chat *c, const json_t *payload)
-{
+	chat_queue_start(c, payload);
 	snprintf(c->turn, sizeof c->turn, "%s", json_cstr(payload, "turnId", ""));
 	snprintf(c->model, sizeof c->model, "%s", json_cstr(payload, "model", ""));
 	c->context_size = json_int(payload, "contextTokens", c->context_size);
-	c->turn_us = clock_mono_us();
+	c->turn_us = now_us;
 	buf_clear(&c->answer);
-	if (strcmp(json_cstr(payload, "clientId", ""), c->client_id) == 0 && c->waiting)
-		c->waiting--;
 }
 
 static void on_done(struct chat *c, const json_t *payload)
@@ -151,30 +173,34 @@ static void on_error(struct chat *c, const json_t *payload)
 static void on_cancelled(struct chat *c, const json_t *payload)
 {
 	const json_t *ids = json_object_get(payload, "turnIds"), *id;
-	bool ours = false;
+	bool running = false;
 	size_t i;
 
-	json_array_foreach (ids, i, id)
-		ours |= json_is_string(id) && strcmp(json_string_value(id), c->turn) == 0;
-	if (ours)
-		end_turn(c);
-	c->waiting = 0;
+	json_array_foreach (ids, i, id) {
+		const char *turn = json_is_string(id) ? json_string_value(id) : "";
+
+		running |= c->turn[0] && strcmp(turn, c->turn) == 0;
+		chat_queue_cancelled(c, turn);
+	}
+	if (!running)
+		return;
+	end_turn(c);
 	c->compacting = false;
 	c->hint[0] = '\0';
 	chat_note(c, "cancelled");
 }
 
-static void on_text(struct chat *c, struct str text)
+static void on_text(struct chat *c, struct str text, uint64_t now_us)
 {
-	fold_thinking(c);
+	fold_thinking(c, now_us);
 	buf_add(&c->answer, text.p, text.n);
-	markdown_stream_add(c->markdown, text.p, text.n);
+	page_add_text(&c->page, text.p, text.n);
 }
 
-static void on_thinking(struct chat *c, struct str text)
+static void on_thinking(struct chat *c, struct str text, uint64_t now_us)
 {
 	if (!c->thinking_us)
-		c->thinking_us = clock_mono_us();
+		c->thinking_us = now_us;
 	/* Only its end is shown. */
 	if (c->thinking.len > 4096)
 		buf_consume(&c->thinking, c->thinking.len - 1024);
@@ -185,23 +211,33 @@ static void on_thinking(struct chat *c, struct str text)
 static void finish_compacting(struct chat *c)
 {
 	struct buf messages = {0};
-	char id[72];
 
-	c->compacting = false;
-	if (!c->answer.len)
+	if (!c->answer.len) {
+		c->compacting = false;
 		return;
+	}
 	buf_adds(&messages,
 	    "[{\"role\":\"user\",\"content\":\"What was said and done before, in short:\"},"
 	    "{\"role\":\"assistant\",\"content\":");
 	json_put_str(&messages, c->answer.p, c->answer.len);
 	buf_adds(&messages, "}]");
-	if (chat_new_session(c, c->model, NULL, buf_cstr(&messages), id)) {
-		chat_note(c,
-		    "the conversation goes on in %s with this summary; /resume %s goes back", id,
-		    c->session);
-		chat_switch(c, id, false);
-	}
+	chat_begin_session(c, c->model, NULL, buf_cstr(&messages));
 	buf_finish(&messages);
+}
+
+/* Is it of a turn that had ended when we came? Then it is in the history already. */
+static bool is_old(const struct chat *c, const struct envelope_view *e, const json_t *payload)
+{
+	const char *turn = json_cstr(payload, "turnId", NULL);
+	const json_t *one;
+	size_t i;
+
+	if (e->seq > c->replay_until)
+		return false;
+	json_array_foreach (c->open_turns, i, one)
+		if (turn && strcmp(turn, json_cstr(one, "turnId", "")) == 0)
+			return false;
+	return true;
 }
 
 void chat_on_event(void *data, struct str json, const struct envelope_view *e)
@@ -211,25 +247,28 @@ void chat_on_event(void *data, struct str json, const struct envelope_view *e)
 
 	if (json_parse(e->payload.p, e->payload.n, &payload, NULL) != 0)
 		return;
+	if (is_old(c, e, payload)) {
+		json_decref(payload);
+		return;
+	}
 	switch (e->kind) {
 	case EVENT_TURN_QUEUED:
-		on_queued(c, payload);
+		chat_queue_add(c, payload);
 		break;
 	case EVENT_TURN_START:
-		on_start(c, payload);
+		on_start(c, payload, event_us(e));
 		break;
 	case EVENT_TURN_TOKEN:
-		on_text(c, json_str(payload, "text"));
+		on_text(c, json_str(payload, "text"), event_us(e));
 		break;
 	case EVENT_TURN_THINKING:
-		on_thinking(c, json_str(payload, "text"));
+		on_thinking(c, json_str(payload, "text"), event_us(e));
 		break;
 	case EVENT_TURN_PROGRESS:
-		chat_end_text(c);
 		chat_note(c, "%s", json_cstr(payload, "message", ""));
 		break;
 	case EVENT_TOOL_START:
-		on_call(c, payload);
+		on_call(c, payload, event_us(e));
 		break;
 	case EVENT_TOOL_END:
 		on_called(c, payload);
@@ -270,9 +309,7 @@ void chat_on_frame(void *data, const json_t *frame)
 	const char *error = json_cstr(frame, "error", NULL);
 
 	if (error) {
-		chat_warn(c, "%s", error);
-		if (c->waiting)
-			c->waiting--;
+		chat_queue_refused(c, error);
 	} else if (json_is_true(json_object_get(result, "conflict"))) {
 		chat_note(c, "somebody was faster: %s by %s", json_cstr(result, "decision", "?"),
 		    json_cstr(result, "decidedBy", "?"));

@@ -2,15 +2,16 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/str.h"
 #include "cli/chat.h"
-#include "cli/markdown.h"
 #include "cli/term.h"
 
 enum {
 	PAINT_CALLS = 4,      /* running calls shown */
+	PAINT_QUEUED = 3,     /* messages that wait */
 	PAINT_MAX_TYPED = 10, /* rows of the text being typed */
 };
 
@@ -21,14 +22,17 @@ static void put_line(struct chat *c, const char *style, const char *fmt, va_list
 
 static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
 {
-	struct buf safe = {0};
+	struct buf safe = {0}, line = {0};
 	char text[2000];
 
 	vsnprintf(text, sizeof text, fmt, ap);
-	term_put_harmless(&safe, text, strlen(text));
-	view_put_styled(&c->done, &c->view, style, safe.p, safe.len);
-	buf_addc(&c->done, '\n');
+	/* What others wrote has no line of its own to pretend with. */
+	term_put_flat(&safe, text, strlen(text));
+	view_put_styled(&line, &c->view, style, safe.p, safe.len);
+	buf_addc(&line, '\n');
+	page_add_notice(&c->page, line.p, line.len);
 	buf_finish(&safe);
+	buf_finish(&line);
 }
 
 void chat_note(struct chat *c, const char *fmt, ...)
@@ -51,30 +55,48 @@ void chat_warn(struct chat *c, const char *fmt, ...)
 
 void chat_put_words(struct chat *c, const char *who, const char *p, size_t n)
 {
-	struct buf safe = {0};
+	struct buf safe = {0}, name = {0}, lines = {0};
 	struct str rest, line;
 	bool first = true;
 
 	term_put_harmless(&safe, p, n);
+	term_put_flat(&name, who, strlen(who));
 	rest = (struct str){safe.p, safe.len};
-	buf_addc(&c->done, '\n');
+	buf_addc(&lines, '\n');
 	while (rest.n) {
 		rest = str_cut(rest, '\n', &line);
 		view_put_styled(
-		    &c->done, &c->view, "1;34", first ? who : "  ", strlen(first ? who : "  "));
-		view_put_styled(&c->done, &c->view, "1", line.p, line.n);
-		buf_addc(&c->done, '\n');
+		    &lines, &c->view, "1;34", first ? name.p : "  ", first ? name.len : 2);
+		view_put_styled(&lines, &c->view, "1", line.p, line.n);
+		buf_addc(&lines, '\n');
 		first = false;
 	}
-	buf_addc(&c->done, '\n');
+	buf_addc(&lines, '\n');
+	page_add_lines(&c->page, lines.p, lines.len);
 	buf_finish(&safe);
+	buf_finish(&name);
+	buf_finish(&lines);
+}
+
+void chat_show_request(struct chat *c)
+{
+	struct buf lines = {0};
+
+	if (!c->request)
+		return;
+	chat_end_text(c);
+	view_put_request(&lines, &c->view, c->request, &c->consent.hidden);
+	page_add_lines(&c->page, lines.p, lines.len);
+	buf_finish(&lines);
+	if (!c->question)
+		consent_show(&c->consent, clock_mono_us());
 }
 
 /* --- the rows below --- */
 
 static void put_elapsed(struct buf *out, uint64_t since_us)
 {
-	uint64_t ms = (clock_mono_us() - since_us) / 1000;
+	uint64_t now = clock_mono_us(), ms = now > since_us ? (now - since_us) / 1000 : 0;
 
 	if (ms < 60000)
 		buf_addf(out, "%" PRIu64 ".%" PRIu64 "s", ms / 1000, ms / 100 % 10);
@@ -150,9 +172,11 @@ static void put_status(struct chat *c, struct buf *rows)
 	struct buf row = {0};
 
 	if (c->hint[0]) {
-		buf_adds(&row, c->hint);
+		term_put_flat(&row, c->hint, strlen(c->hint));
 	} else {
-		buf_addf(&row, "%s · %s", c->model[0] ? c->model : "no model yet", c->session);
+		term_put_flat(&row, c->model[0] ? c->model : "no model yet",
+		    c->model[0] ? strlen(c->model) : strlen("no model yet"));
+		buf_addf(&row, " · %s", c->session);
 		if (strcmp(c->mode, "chat") != 0)
 			buf_addf(&row, " · %s", c->mode);
 		if (c->allow_all)
@@ -164,8 +188,8 @@ static void put_status(struct chat *c, struct buf *rows)
 		if (c->context_size > 0 && c->context_used > 0)
 			buf_addf(&row, " · context %" PRId64 "%%",
 			    c->context_used * 100 / c->context_size);
-		if (c->waiting)
-			buf_addf(&row, " · %u queued", c->waiting);
+		if (c->call)
+			buf_adds(&row, " · asking the daemon");
 		if (c->down)
 			buf_adds(&row, " · reconnecting");
 	}
@@ -173,7 +197,44 @@ static void put_status(struct chat *c, struct buf *rows)
 	buf_finish(&row);
 }
 
-static const char question[] = "[A]pprove [D]eny [A]ll for this tool [Q]uit";
+/* The messages that wait. */
+static void put_queue(struct chat *c, struct buf *rows)
+{
+	struct buf row = {0};
+	size_t i;
+
+	for (i = 0; i < c->queue_count && i < PAINT_QUEUED; i++) {
+		const struct chat_message *m = &c->queue[i];
+
+		buf_clear(&row);
+		buf_adds(&row, m->turn ? "  waits: " : "  sending: ");
+		term_put_flat(&row, m->who, strlen(m->who));
+		term_put_flat(&row, m->text, strlen(m->text));
+		put_row(c, rows, "2", &row);
+	}
+	if (i < c->queue_count) {
+		buf_clear(&row);
+		buf_addf(&row, "  and %zu more wait", c->queue_count - i);
+		put_row(c, rows, "2", &row);
+	}
+	buf_finish(&row);
+}
+
+/* The keys that answer the request. */
+static void put_question(struct chat *c, struct buf *rows)
+{
+	struct buf question = {0};
+	struct str rest, line;
+
+	consent_put_question(&c->consent, c->live.width - 1, &question);
+	rest = (struct str){question.p, question.len};
+	while (rest.n) {
+		rest = str_cut(rest, '\n', &line);
+		view_put_styled(rows, &c->view, "1;33", line.p, line.n);
+		buf_addc(rows, '\n');
+	}
+	buf_finish(&question);
+}
 
 /* The text being typed; of a very long one the rows around the cursor. */
 static void put_typed(struct chat *c, struct buf *rows, unsigned *row, unsigned *column)
@@ -182,7 +243,11 @@ static void put_typed(struct chat *c, struct buf *rows, unsigned *row, unsigned 
 	struct str rest, line;
 	unsigned at = 0, first;
 
-	edit_rows(&c->edit, c->asked[0] ? "? " : "› ", c->live.width, &typed, row, column);
+	edit_rows(&c->edit,
+	    c->reason			 ? "no, because › "
+	    : c->asked[0] && c->question ? "? "
+					 : "› ",
+	    c->live.width, &typed, row, column);
 	first = *row >= PAINT_MAX_TYPED ? *row - PAINT_MAX_TYPED + 1 : 0;
 	rest = (struct str){typed.p, typed.len};
 	while (rest.n && at < first + PAINT_MAX_TYPED) {
@@ -205,33 +270,44 @@ static unsigned count_rows(const struct buf *rows)
 	return n;
 }
 
+/* The terminal may have become another size since; then what is below is painted for that. */
+static void measure(struct chat *c)
+{
+	live_resize(&c->live, term_width(STDOUT_FILENO), term_height(STDOUT_FILENO));
+	c->view.width = c->live.width;
+	c->view.height = c->live.height;
+	page_set_width(&c->page, c->live.width);
+}
+
 void chat_paint(struct chat *c)
 {
-	struct buf rows = {0};
+	struct buf rows = {0}, done = {0};
 	unsigned row = 0, column = 0, above;
+	bool open;
 
-	if (c->leaving)
+	if (c->leaving || c->pager)
 		return;
 	c->painted_us = clock_mono_us();
-
-	markdown_stream_take(c->markdown, false, &c->done);
-	markdown_stream_open(c->markdown, &rows);
+	measure(c);
+	page_take(&c->page, &done);
+	page_put_open(&c->page, &rows);
+	open = rows.len > 0;
 	put_calls(c, &rows);
 	if (c->thinking_us)
 		put_thinking(c, &rows);
-	else if (c->turn[0] && !rows.len && !c->asked[0])
+	else if (c->turn[0] && !open && !c->call_count && !c->asked[0])
 		put_waiting(c, &rows);
+	put_queue(c, &rows);
 	put_status(c, &rows);
+	if (c->consent.open && !c->reason)
+		put_question(c, &rows);
 	above = count_rows(&rows);
-	if (c->asked[0] && !c->question) {
-		view_put_styled(&rows, &c->view, "1;33", question, sizeof question - 1);
-		buf_addc(&rows, '\n');
-		column = sizeof question - 1 < c->live.width ? (unsigned)sizeof question - 1 : 0;
-	} else {
-		put_typed(c, &rows, &row, &column);
-	}
-	live_update(&c->live, c->done.p, c->done.len, rows.p, rows.len, above + row, column);
-	buf_clear(&c->done);
+	put_typed(c, &rows, &row, &column);
+	/* Whatever goes above moves the request: it is a new sight. */
+	if (c->consent.open && done.len)
+		consent_show(&c->consent, c->painted_us);
+	live_update(&c->live, done.p, done.len, rows.p, rows.len, above + row, column);
+	buf_finish(&done);
 	buf_finish(&rows);
 }
 
@@ -244,7 +320,7 @@ void chat_touch(struct chat *c)
 {
 	uint64_t since = (clock_mono_us() - c->painted_us) / 1000;
 
-	if (!c->leaving && !uv_is_active((uv_handle_t *)&c->frame))
+	if (!c->leaving && !c->pager && !uv_is_active((uv_handle_t *)&c->frame))
 		uv_timer_start(
 		    &c->frame, on_frame, since < CHAT_FRAME_MS ? CHAT_FRAME_MS - since : 0, 0);
 }

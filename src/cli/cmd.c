@@ -51,7 +51,7 @@ void cmd_print_json(const json_t *root)
 	/* 15 digits are the most that every number keeps, so that 8.1 is not 8.0999999999999996. */
 	char *text = json_dumps(rounded, JSON_INDENT(2) | JSON_REAL_PRECISION(15));
 
-	puts(text);
+	term_put_json_line(text, strlen(text));
 	free(text);
 	json_decref(rounded);
 }

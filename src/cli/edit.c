@@ -290,6 +290,7 @@ bool edit_key(struct edit *e, enum key key, const char *text, size_t n)
 	case KEY_CLEAR:
 	case KEY_CANCEL:
 	case KEY_ESCAPE:
+	case KEY_SUSPEND:
 		return false;
 	}
 	return false;

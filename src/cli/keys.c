@@ -70,6 +70,7 @@ static bool control_key(unsigned char c, enum key *ret)
 	    {0x15, KEY_KILL_LINE},
 	    {0x17, KEY_WORD_BACKSPACE},
 	    {0x19, KEY_YANK},
+	    {0x1A, KEY_SUSPEND},
 	    {0x7F, KEY_BACKSPACE},
 	};
 

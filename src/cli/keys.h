@@ -42,7 +42,8 @@ enum key {
 	KEY_CANCEL,    /* Ctrl+C */
 	KEY_EOF,       /* Ctrl+D */
 	KEY_ESCAPE,
-	KEY_SEARCH, /* Ctrl+R */
+	KEY_SEARCH,  /* Ctrl+R */
+	KEY_SUSPEND, /* Ctrl+Z */
 };
 
 struct keys {

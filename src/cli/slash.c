@@ -11,6 +11,8 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/chat.h"
+#include "cli/cmd.h"
+#include "cli/outbox.h"
 #include "cli/transcript.h"
 
 enum { SLASH_SESSIONS = 15 }; /* listed */
@@ -35,34 +37,40 @@ static void run_help(struct chat *c, const char *arg)
 }
 
 /* {"model":…} or {"title":…} for the session. */
-static void patch(struct chat *c, const char *field, const char *value)
+static bool patch(struct chat *c, const char *field, const char *value, chat_then *then)
 {
 	struct buf target = {0}, body = {0};
+	bool asked;
 
 	buf_addf(&target, "/v3/sessions/%s", c->session);
 	buf_addf(&body, "{\"%s\":", field);
 	json_put_cstr(&body, value);
 	buf_addc(&body, '}');
-	json_decref(chat_request(c, "PATCH", buf_cstr(&target), buf_cstr(&body)));
+	asked = chat_ask(c, "PATCH", buf_cstr(&target), buf_cstr(&body), 0, then);
 	buf_finish(&target);
 	buf_finish(&body);
+	return asked;
+}
+
+static void then_model(struct chat *c, const json_t *root)
+{
+	if (!root)
+		return;
+	snprintf(c->model, sizeof c->model, "%.120s", c->path);
+	chat_note(c, "from the next turn on: %s", c->model);
 }
 
 static void run_model(struct chat *c, const char *arg)
 {
-	if (!arg[0]) {
+	if (!arg[0])
 		chat_note(c, "the model is %s; /model NAME changes it, /models lists them",
 		    c->model[0] ? c->model : "what the server has loaded");
-		return;
-	}
-	patch(c, "model", arg);
-	snprintf(c->model, sizeof c->model, "%s", arg);
-	chat_note(c, "from the next turn on: %s", arg);
+	else if (patch(c, "model", arg, then_model))
+		snprintf(c->path, sizeof c->path, "%s", arg);
 }
 
-static void run_models(struct chat *c, const char *arg)
+static void then_models(struct chat *c, const json_t *root)
 {
-	json_t *root = chat_request(c, "GET", "/v3/models", NULL);
 	const json_t *models = json_object_get(root, "models"), *one;
 	size_t i;
 
@@ -71,7 +79,11 @@ static void run_models(struct chat *c, const char *arg)
 		    json_is_true(json_object_get(one, "loaded")) ? "  (loaded)" : "");
 	if (root && !json_array_size(models))
 		chat_note(c, "the model server names no models");
-	json_decref(root);
+}
+
+static void run_models(struct chat *c, const char *arg)
+{
+	chat_ask(c, "GET", "/v3/models", NULL, 0, then_models);
 }
 
 static void set_mode(struct chat *c, const char *mode, const char *note)
@@ -95,89 +107,91 @@ static void run_do(struct chat *c, const char *arg)
 	set_mode(c, "do", "do: tools act, what changes something is asked for");
 }
 
-static void run_sessions(struct chat *c, const char *arg)
+static void then_sessions(struct chat *c, const json_t *root)
 {
-	struct buf target = {0};
 	const json_t *one;
-	json_t *list;
 	size_t i;
 
-	buf_addf(&target, "/v3/sessions?limit=%d", SLASH_SESSIONS);
-	list = chat_request(c, "GET", buf_cstr(&target), NULL);
-	json_array_foreach (list, i, one)
+	json_array_foreach (root, i, one)
 		chat_note(c, "  %s  %.10s  %4" PRId64 " turns  %.50s", json_cstr(one, "id", "?"),
 		    json_cstr(one, "updatedAt", ""), json_int(one, "turnCount", 0),
 		    json_cstr(one, "title", ""));
-	json_decref(list);
+}
+
+static void run_sessions(struct chat *c, const char *arg)
+{
+	struct buf target = {0};
+
+	buf_addf(&target, "/v3/sessions?limit=%d", SLASH_SESSIONS);
+	chat_ask(c, "GET", buf_cstr(&target), NULL, 0, then_sessions);
 	buf_finish(&target);
 }
 
 static void run_resume(struct chat *c, const char *arg)
 {
-	char id[72];
-
 	if (!arg[0])
 		chat_note(c, "/resume ID goes to a session; /sessions lists them");
-	else if (client_find_session(&c->client, arg, id, c->hint, sizeof c->hint) == 0)
-		chat_switch(c, id, true);
+	else
+		chat_go_to(c, arg, true);
 }
 
 static void run_new(struct chat *c, const char *arg)
 {
-	char id[72];
+	chat_begin_session(c, c->model, NULL, NULL);
+}
 
-	if (chat_new_session(c, c->model, NULL, NULL, id) && chat_switch(c, id, false))
-		chat_note(c, "a new session: %s", id);
+static void then_title(struct chat *c, const json_t *root)
+{
+	if (root)
+		chat_note(c, "named");
 }
 
 static void run_title(struct chat *c, const char *arg)
 {
-	if (!arg[0]) {
+	if (!arg[0])
 		chat_note(c, "/title TEXT names this session");
+	else
+		patch(c, "title", arg, then_title);
+}
+
+static void then_export(struct chat *c, const json_t *root)
+{
+	struct buf text = {0};
+	int fd;
+
+	if (!root)
 		return;
-	}
-	patch(c, "title", arg);
-	chat_note(c, "named");
+	transcript_put_markdown(&text, root);
+	fd = open(c->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (fd < 0)
+		chat_warn(c, "cannot make %s: %s", c->path, strerror(errno));
+	else if (file_write_all(fd, text.p, text.len) != 0)
+		chat_warn(c, "cannot write %s", c->path);
+	else
+		chat_note(c, "written: %s", c->path);
+	if (fd >= 0)
+		close(fd);
+	buf_finish(&text);
 }
 
 static void run_export(struct chat *c, const char *arg)
 {
-	struct buf target = {0}, text = {0}, name = {0};
-	json_t *root;
-	int fd;
+	struct buf target = {0};
 
 	buf_addf(&target, "/v3/sessions/%s", c->session);
-	root = chat_request(c, "GET", buf_cstr(&target), NULL);
+	if (chat_ask(c, "GET", buf_cstr(&target), NULL, 0, then_export))
+		snprintf(c->path, sizeof c->path, "%s%s", arg[0] ? arg : c->session,
+		    arg[0] ? "" : ".md");
 	buf_finish(&target);
-	if (!root)
-		return;
-	if (arg[0])
-		buf_adds(&name, arg);
-	else
-		buf_addf(&name, "%s.md", c->session);
-	transcript_put_markdown(&text, root);
-	fd = open(buf_cstr(&name), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-	if (fd < 0)
-		chat_warn(c, "cannot make %s: %s", buf_cstr(&name), strerror(errno));
-	else if (file_write_all(fd, text.p, text.len) != 0)
-		chat_warn(c, "cannot write %s", buf_cstr(&name));
-	else
-		chat_note(c, "written: %s", buf_cstr(&name));
-	if (fd >= 0)
-		close(fd);
-	json_decref(root);
-	buf_finish(&text);
-	buf_finish(&name);
 }
 
 static void run_cancel(struct chat *c, const char *arg)
 {
-	chat_cancel(c);
+	chat_cancel_all(c);
 }
 
-static void run_permissions(struct chat *c, const char *arg)
+static void then_permissions(struct chat *c, const json_t *root)
 {
-	json_t *root = chat_request(c, "GET", "/v3/permissions", NULL);
 	const json_t *list = json_object_get(root, "pending"), *one;
 	struct config *config = NULL;
 	size_t i;
@@ -185,7 +199,6 @@ static void run_permissions(struct chat *c, const char *arg)
 	json_array_foreach (list, i, one)
 		chat_note(c, "  waits: %s  %s  session %s", json_cstr(one, "requestId", "?"),
 		    json_cstr(one, "toolName", "?"), json_cstr(one, "sessionId", "?"));
-	json_decref(root);
 	if (config_load(c->client.paths.config, &config, NULL) != 0)
 		return;
 	for (const struct config_key *k = config_keys; k->name; k++)
@@ -195,6 +208,11 @@ static void run_permissions(struct chat *c, const char *arg)
 	config_free(config);
 }
 
+static void run_permissions(struct chat *c, const char *arg)
+{
+	chat_ask(c, "GET", "/v3/permissions", NULL, 0, then_permissions);
+}
+
 static void run_compact(struct chat *c, const char *arg)
 {
 	static const char words[] = "Summarize this conversation so that it can go on without its "
@@ -202,7 +220,7 @@ static void run_compact(struct chat *c, const char *arg)
 				    "decided and done (files, commands, results), what is open, "
 				    "and every rule I gave. Be complete and short.";
 
-	if (c->turn[0] || c->waiting) {
+	if (c->turn[0] || c->queue_count) {
 		chat_note(c, "a turn is running: wait for its end, or cancel it");
 		return;
 	}
@@ -243,14 +261,14 @@ static void run_copy(struct chat *c, const char *arg)
 	buf_adds(&out, "\033]52;c;");
 	put_base64(&out, c->answer.p, c->answer.len);
 	buf_addc(&out, '\a');
-	file_write_all(c->live.fd, out.p, out.len);
+	outbox_put(c->out, out.p, out.len);
 	buf_finish(&out);
 	chat_note(c, "the last answer is in the clipboard, if this terminal allows it");
 }
 
 static void run_quit(struct chat *c, const char *arg)
 {
-	chat_leave(c);
+	chat_leave(c, EXIT_DONE);
 }
 
 const struct slash slashes[] = {

@@ -1,17 +1,19 @@
 /* What a person sees. */
 #include "cli/term.h"
 
+#include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/buf.h"
-
-/* The answer's last byte was no line end. */
-static bool line_open;
+#include "base/file.h"
+#include "cli/guard.h"
 
 bool term_is_terminal(int fd)
 {
@@ -54,61 +56,79 @@ unsigned term_height(int fd)
 	return ioctl(fd, TIOCGWINSZ, &size) == 0 && size.ws_row ? size.ws_row : 24;
 }
 
-/* Copy with control characters shown as their Unicode pictures, C1 controls (C2 80 … C2 9F) as
- * U+FFFD. */
-void term_put_harmless(struct buf *out, const char *p, size_t n)
+/* --- the two streams --- */
+
+/* Standard output or error behind stdio. */
+struct outlet {
+	int fd;
+	int error;	    /* the first failure, a negative errno; what follows it is dropped */
+	struct guard guard; /* for a terminal */
+};
+
+static struct outlet outlets[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
+
+/* A cookie_write_function_t (fopencookie(3)): all of it, however slow the reader is. */
+static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++) {
-		unsigned char c = (unsigned char)p[i];
+	struct outlet *o = cookie;
+	struct buf safe = {0};
+	int rc;
 
-		if (c == '\n' || c == '\t' || (c >= 0x20 && c != 0x7F && c != 0xC2)) {
-			buf_addc(out, (char)c);
-		} else if (c == 0xC2 && i + 1 < n && (unsigned char)p[i + 1] < 0xA0) {
-			buf_adds(out, "\xEF\xBF\xBD");
-			i++;
-		} else if (c == 0xC2) {
-			buf_addc(out, (char)c);
-		} else if (c != '\r') {
-			buf_addc(out, (char)0xE2);
-			buf_addc(out, (char)0x90);
-			buf_addc(out, (char)(c == 0x7F ? 0xA1 : 0x80 + c));
-		}
-	}
-}
-
-void term_put_flat(struct buf *out, const char *p, size_t n)
-{
-	size_t start = out->len;
-
-	term_put_harmless(out, p, n);
-	for (size_t i = start; i < out->len; i++)
-		if (out->p[i] == '\n' || out->p[i] == '\t')
-			out->p[i] = ' ';
-}
-
-void term_put_text(const char *p, size_t n)
-{
-	if (!n)
-		return;
-	line_open = p[n - 1] != '\n';
-	if (term_is_terminal(STDOUT_FILENO)) {
-		struct buf safe = {0};
-
-		term_put_harmless(&safe, p, n);
-		fwrite(safe.p, 1, safe.len, stdout);
+	if (o->error)
+		return 0;
+	if (term_is_terminal(o->fd)) {
+		guard_put(&o->guard, p, n, &safe);
+		rc = file_write_all(o->fd, safe.p, safe.len);
 		buf_finish(&safe);
 	} else {
-		fwrite(p, 1, n, stdout);
+		rc = file_write_all(o->fd, p, n);
 	}
-	fflush(stdout);
+	o->error = rc;
+	return rc == 0 ? (ssize_t)n : 0;
 }
 
-void term_end_line(void)
+/* setvbuf(3): by lines where a person reads along, by pieces else; errors at once. */
+static void open_outlet(struct outlet *o, FILE **stream)
 {
-	if (line_open)
-		fputc('\n', stdout);
-	line_open = false;
+	FILE *f = fopencookie(o, "w", (cookie_io_functions_t){.write = write_outlet});
+
+	if (!f)
+		return;
+	setvbuf(f, NULL, o->fd == STDOUT_FILENO && !term_is_terminal(o->fd) ? _IOFBF : _IOLBF, 0);
+	*stream = f;
+}
+
+void term_begin(void)
+{
+	open_outlet(&outlets[0], &stdout);
+	open_outlet(&outlets[1], &stderr);
+}
+
+void term_stop_self(void)
+{
+	struct sigaction plain = {.sa_handler = SIG_DFL}, old;
+
+	/* Not SIGSTOP: a group without a shell would never go on (POSIX.1, orphaned groups). */
+	sigemptyset(&plain.sa_mask);
+	sigaction(SIGTSTP, &plain, &old);
+	kill(0, SIGTSTP);
+	sigaction(SIGTSTP, &old, NULL);
+}
+
+int term_lost(void)
+{
+	return outlets[0].error;
+}
+
+int term_end(int code)
+{
 	fflush(stdout);
+	/* Whoever closed a pipe has read enough and knows it. */
+	if (outlets[0].error && outlets[0].error != -EPIPE)
+		fprintf(stderr, "Error: cannot write standard output: %s\n",
+		    strerror(-outlets[0].error));
+	fflush(stderr);
+	return outlets[0].error && code == 0 ? 1 : code;
 }
 
 void term_write(const struct buf *out)
@@ -117,11 +137,19 @@ void term_write(const struct buf *out)
 		fwrite(out->p, 1, out->len, stdout);
 }
 
-void term_put_line(const char *p, size_t n)
+void term_put_json_line(const char *p, size_t n)
 {
+	struct buf safe = {0};
+
+	if (term_is_terminal(STDOUT_FILENO)) {
+		term_put_json(&safe, p, n);
+		p = safe.p;
+		n = safe.len;
+	}
 	fwrite(p, 1, n, stdout);
 	fputc('\n', stdout);
 	fflush(stdout);
+	buf_finish(&safe);
 }
 
 void term_printf(const char *fmt, ...)
@@ -144,8 +172,6 @@ void term_printf(const char *fmt, ...)
 
 void term_put_note(const char *p, size_t n)
 {
-	if (line_open && term_is_terminal(STDOUT_FILENO) && term_is_terminal(STDERR_FILENO))
-		term_end_line();
 	fwrite(p, 1, n, stderr);
 	fflush(stderr);
 }
@@ -165,9 +191,6 @@ void term_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	/* Within a half-written line of the answer on the same terminal. */
-	if (line_open && term_is_terminal(STDOUT_FILENO) && term_is_terminal(STDERR_FILENO))
-		term_end_line();
 	term_put_harmless(&safe, text, strlen(text));
 	fprintf(stderr, color ? "\033[2m%s\033[0m\n" : "%s\n", buf_cstr(&safe));
 	buf_finish(&safe);

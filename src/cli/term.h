@@ -20,30 +20,52 @@ bool term_moves(int fd);
 unsigned term_width(int fd);
 unsigned term_height(int fd);
 
-/* Append p[0..n) with its control characters, but for line ends and tabs, made harmless. */
+/*
+ * Put standard output and error behind stdio streams that lose nothing: a slow or non-blocking
+ * reader is waited for, and a terminal gets no control sequence but colours (guard.h). Once, first
+ * thing in main.
+ */
+void term_begin(void);
+
+/* Flush; the exit code to leave with: code, or 1 with a sentence when standard output took not all.
+ */
+int term_end(int code);
+
+/* Why standard output takes nothing any more (a negative errno); 0 while it does. */
+int term_lost(void);
+
+/* Stop, as Ctrl+Z does, until somebody continues us. Returns at once where nobody could. */
+void term_stop_self(void);
+
+/* --- one door for what others wrote (harmless.c); each appends to out --- */
+
+/* p[0..n) with its control characters, but for line ends and tabs, made harmless. Carriage returns
+ * go. */
 void term_put_harmless(struct buf *out, const char *p, size_t n);
 
-/* The same on one line: line ends and tabs become blanks. */
+/* The same on one line: line ends and tabs become blanks. For names and titles. */
 void term_put_flat(struct buf *out, const char *p, size_t n);
 
-/* A piece of the answer. */
-void term_put_text(const char *p, size_t n);
+/* For what is approved: carriage returns and all that is not seen (bidirectional controls, blanks
+ * of no width, odd blanks) are shown too, as <U+202E>. */
+void term_put_visible(struct buf *out, const char *p, size_t n);
 
-/* The answer ended: end its line if it did not. */
-void term_end_line(void);
+/* JSON text that means the same and is harmless: such characters become \uXXXX. */
+void term_put_json(struct buf *out, const char *p, size_t n);
+
+/* --- printing --- */
 
 /* To standard output, as it is; an empty one is nothing. */
 void term_write(const struct buf *out);
 
-/* One line, as it is. */
-void term_put_line(const char *p, size_t n);
+/* A line of JSON. */
+void term_put_json_line(const char *p, size_t n);
 
 /* Formatted text to standard output, its control characters made harmless: ids, titles, previews.
  */
 void term_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
-/* Styled text of ours (whole lines) on standard error, below a line of the answer that is still
- * open. */
+/* Styled text of ours (whole lines) on standard error. */
 void term_put_note(const char *p, size_t n);
 
 /* A line in red on standard error: what deserves a second look. */

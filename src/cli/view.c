@@ -82,13 +82,13 @@ static void put_style(struct buf *out, const struct view *v, const char *style, 
 	view_put_styled(out, v, style, text, strlen(text));
 }
 
-/* Text as it is shown: harmless, blanks for line ends, cut to `columns`. */
+/* Text as it is shown: nothing in it is unseen, blanks for line ends, cut to `columns`. */
 static void put_line(struct buf *out, const char *p, size_t n, unsigned columns)
 {
 	struct buf safe = {0};
 	size_t fits;
 
-	term_put_harmless(&safe, p, n);
+	term_put_visible(&safe, p, n);
 	for (size_t i = 0; i < safe.len; i++)
 		if (safe.p[i] == '\n' || safe.p[i] == '\t')
 			safe.p[i] = ' ';
@@ -163,51 +163,149 @@ static bool is_diff(struct str text)
 	return str_starts(text, "--- ") && memmem(text.p, text.n, "\n+++ ", 5);
 }
 
-/* One row of what is shown: cut, or with wrap the rest as rows of its own. */
-static void put_rows(struct buf *out, const struct view *v, struct str line, const char *margin,
-    const char *style, bool wrap)
+/* How lines are shown. */
+struct lines_style {
+	const char *margin, *style; /* style may be NULL */
+	bool wrap;		    /* a long line goes on in rows of its own; else it is cut */
+	size_t max;		    /* rows */
+};
+
+/* What is shown of a run of lines, and what is left out. */
+struct shown {
+	size_t rows, hidden;
+};
+
+/* One line as rows, while there is room for them. */
+static void put_rows(struct buf *out, const struct view *v, struct str line,
+    const struct lines_style *l, const char *style, struct shown *shown)
 {
 	unsigned room = v->width > 6 ? v->width - 4 : 100000;
 	struct buf safe = {0};
 	size_t at = 0;
 
-	put_line(&safe, line.p, line.n, wrap ? ~0U : room);
+	put_line(&safe, line.p, line.n, l->wrap ? ~0U : room);
 	do {
-		size_t fits = wrap ? view_fit(safe.p + at, safe.len - at, room, NULL) : safe.len;
+		size_t fits = l->wrap ? view_fit(safe.p + at, safe.len - at, room, NULL) : safe.len;
 
-		buf_adds(out, margin);
-		if (style)
-			view_put_styled(out, v, style, safe.p + at, fits);
-		else
-			buf_add(out, safe.p + at, fits);
-		buf_addc(out, '\n');
+		if (shown->rows >= l->max) {
+			shown->hidden++;
+		} else {
+			buf_adds(out, l->margin);
+			if (style)
+				view_put_styled(out, v, style, safe.p + at, fits);
+			else
+				buf_add(out, safe.p + at, fits);
+			buf_addc(out, '\n');
+			shown->rows++;
+		}
 		at += fits;
 	} while (at < safe.len);
 	buf_finish(&safe);
 }
 
-/* Lines of text with a margin, at most max of them. */
-static void put_lines(struct buf *out, const struct view *v, struct str text, const char *margin,
-    size_t max, const char *style, bool wrap)
+/* The bytes of a line but for blanks, tabs and carriage returns. */
+static void put_inked(struct buf *out, struct str line)
 {
-	bool diff = is_diff(text);
-	struct str line;
-	size_t shown = 0, left = 0;
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] != ' ' && line.p[i] != '\t' && line.p[i] != '\r')
+			buf_addc(out, line.p[i]);
+}
+
+/* Does one of the lines that begin with `sign`, before the run of changes in rest ends, differ from
+ * line in its blanks alone? */
+static bool has_twin(struct str rest, struct str line, char sign)
+{
+	struct buf a = {0}, b = {0};
+	struct str other;
+	bool twin = false;
+
+	put_inked(&a, (struct str){line.p + 1, line.n - 1});
+	while (rest.n && !twin) {
+		rest = str_cut(rest, '\n', &other);
+		if (!other.n || (other.p[0] != '-' && other.p[0] != '+'))
+			break;
+		if (other.p[0] != sign)
+			continue;
+		buf_clear(&b);
+		put_inked(&b, (struct str){other.p + 1, other.n - 1});
+		twin = a.len == b.len && (!a.len || memcmp(a.p, b.p, a.len) == 0) &&
+		       !(other.n == line.n && memcmp(other.p + 1, line.p + 1, line.n - 1) == 0);
+	}
+	buf_finish(&a);
+	buf_finish(&b);
+	return twin;
+}
+
+/* A line whose blanks are what differs: tabs as arrows, blanks at its end as dots. */
+static void put_blanks(struct buf *out, struct str line)
+{
+	size_t end = line.n;
+
+	while (end > 1 && (line.p[end - 1] == ' ' || line.p[end - 1] == '\r'))
+		end--;
+	for (size_t i = 0; i < line.n; i++) {
+		if (line.p[i] == '\t')
+			buf_adds(out, "→   ");
+		else if (line.p[i] == ' ' && i >= end)
+			buf_adds(out, "·");
+		else
+			buf_addc(out, line.p[i]);
+	}
+}
+
+enum { VIEW_TWIN_BYTES = 16 * 1024 }; /* of a run of changes that are searched for twins */
+
+/* A line of a diff: block is the run of changes it stands in. */
+static void put_diff_line(struct buf *out, const struct view *v, struct str line, struct str block,
+    const struct lines_style *l, struct shown *shown)
+{
+	char other = line.n && line.p[0] == '-' ? '+' : '-';
+	struct buf marked = {0};
+	bool change = line.n && (line.p[0] == '-' || line.p[0] == '+');
+
+	if (block.n > VIEW_TWIN_BYTES)
+		block.n = VIEW_TWIN_BYTES;
+	if (change && shown->rows < l->max && has_twin(block, line, other)) {
+		put_blanks(&marked, line);
+		put_rows(out, v, (struct str){marked.p, marked.len}, l, diff_style(line), shown);
+	} else {
+		put_rows(out, v, line, l, diff_style(line), shown);
+	}
+	buf_finish(&marked);
+}
+
+/* Lines of text with a margin, at most l->max rows of them. How many rows are left out. */
+static size_t put_lines(
+    struct buf *out, const struct view *v, struct str text, const struct lines_style *l)
+{
+	bool diff = is_diff(text), in_block = false;
+	struct shown shown = {0, 0};
+	struct str line, block = text;
 	char note[60];
 
 	while (text.n) {
+		struct str from = text;
+		bool change;
+
 		text = str_cut(text, '\n', &line);
-		if (shown == max) {
-			left++;
-			continue;
-		}
-		shown++;
-		put_rows(out, v, line, margin, diff ? diff_style(line) : style, wrap);
+		change = line.n && (line.p[0] == '-' || line.p[0] == '+') &&
+			 !str_starts(line, "---") && !str_starts(line, "+++");
+		if (change && !in_block)
+			block = from;
+		in_block = change;
+		if (diff && change)
+			put_diff_line(out, v, line, block, l, &shown);
+		else
+			put_rows(out, v, line, l, diff ? diff_style(line) : l->style, &shown);
 	}
-	if (left) {
-		snprintf(note, sizeof note, "… %zu more lines", left);
-		put_rows(out, v, str_of(note), margin, "2", false);
+	if (shown.hidden) {
+		struct lines_style end = {.margin = l->margin, .max = 1};
+		struct shown one = {0, 0};
+
+		snprintf(note, sizeof note, "… %zu more lines", shown.hidden);
+		put_rows(out, v, str_of(note), &end, "2", &one);
 	}
+	return shown.hidden;
 }
 
 /* --- events --- */
@@ -230,18 +328,27 @@ void view_put_tool(struct buf *out, const struct view *v, const char *args, cons
 	buf_addc(out, '\n');
 	/* What a person asked to see is the change; of what was only looked at, a glance. */
 	/* Why something failed is read to its end. */
-	put_lines(out, v, result, "  │ ", is_diff(result) ? VIEW_PREVIEW_LINES : VIEW_RESULT_LINES,
-	    "2", !ok);
+	put_lines(out, v, result,
+	    &(struct lines_style){.margin = "  │ ",
+		.style = "2",
+		.wrap = !ok,
+		.max = is_diff(result) ? VIEW_PREVIEW_LINES : VIEW_RESULT_LINES});
 	buf_finish(&call);
 	buf_finish(&time);
 }
 
-void view_put_request(struct buf *out, const struct view *v, const json_t *request)
+void view_put_request(
+    struct buf *out, const struct view *v, const json_t *request, size_t *ret_hidden)
 {
 	const char *name = json_cstr(request, "toolName", "?");
 	bool question = strcmp(name, "ask_user") == 0;
 	struct buf head = {0};
+	size_t rows = ~(size_t)0;
 
+	if (v->height)
+		rows = v->height > VIEW_AROUND_REQUEST + VIEW_REQUEST_ROWS
+			   ? v->height - VIEW_AROUND_REQUEST
+			   : VIEW_REQUEST_ROWS;
 	if (question) {
 		buf_adds(&head, "? the model asks");
 	} else {
@@ -251,8 +358,28 @@ void view_put_request(struct buf *out, const struct view *v, const json_t *reque
 	view_put_styled(out, v, "1;33", head.p, head.len);
 	buf_addc(out, '\n');
 	/* All of a command is judged, not its beginning. */
-	put_lines(out, v, json_str(request, "preview"), "  ", VIEW_PREVIEW_LINES, NULL, true);
+	*ret_hidden = put_lines(out, v, json_str(request, "preview"),
+	    &(struct lines_style){.margin = "  ", .wrap = true, .max = rows});
 	buf_finish(&head);
+}
+
+void view_put_whole_request(struct buf *out, const json_t *request)
+{
+	struct str preview = json_str(request, "preview");
+	char *args = json_dumps(json_object_get(request, "args"), JSON_INDENT(2));
+	const char *name = json_cstr(request, "toolName", "?");
+
+	buf_adds(out, "May it run ");
+	term_put_visible(out, name, strlen(name));
+	buf_adds(out, "?\n\n");
+	term_put_visible(out, preview.p, preview.n);
+	buf_adds(out, "\n");
+	if (args) {
+		buf_adds(out, "\nThe arguments, as they will be used:\n");
+		term_put_visible(out, args, strlen(args));
+		buf_addc(out, '\n');
+	}
+	free(args);
 }
 
 /* "12,345" */

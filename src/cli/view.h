@@ -14,11 +14,16 @@
 
 struct buf;
 
-enum { VIEW_PREVIEW_LINES = 60 }; /* of a request's preview; the rest is counted */
+enum {
+	VIEW_PREVIEW_LINES = 60, /* of a change that was made; the rest is counted */
+	VIEW_REQUEST_ROWS = 10,	 /* of a request that are shown even on the lowest screen */
+	VIEW_AROUND_REQUEST = 8, /* rows of a screen for what stands around a request */
+};
 
 struct view {
 	bool color;
-	unsigned width; /* columns; 0: no limit */
+	unsigned width;	 /* columns; 0: no limit */
+	unsigned height; /* rows of the screen; 0: no limit */
 };
 
 /* "● run_command  make test  1.2s  ok" and the first lines of what it said. end: the tool.end
@@ -28,8 +33,15 @@ void view_put_tool(struct buf *out, const struct view *v, const char *args, cons
 /* "run_command  make test" while it runs, cut to the width; no line end. */
 void view_put_call(struct buf *out, const struct view *v, const char *name, const char *args);
 
-/* What a permission request asks, as whole lines, without the question at its end. */
-void view_put_request(struct buf *out, const struct view *v, const json_t *request);
+/*
+ * What a permission request asks, as whole lines, without the question at its end: at most a
+ * screenful. ret_hidden gets the number of rows that are not shown, and so must not be approved.
+ */
+void view_put_request(
+    struct buf *out, const struct view *v, const json_t *request, size_t *ret_hidden);
+
+/* All of it, for a pager: the preview and the arguments. */
+void view_put_whole_request(struct buf *out, const json_t *request);
 
 /* "1,234 tokens · 43 tok/s · 3.2s · 4 tools" of turn.done's stats; no line end. */
 void view_put_stats(struct buf *out, const json_t *stats);

@@ -93,15 +93,15 @@ def test_markdown_is_rendered():
 
 def test_a_permission_is_answered_with_one_key():
     def body(bench, term):
-        for key, ran in (("a", True), ("d", False), ("q", False)):
+        for key, ran in (("y", True), ("a", True), ("n", False), ("d", False)):
             term.say(call("run_command", command=f"touch ran-{key}"))
-            term.wait("[A]pprove [D]eny [A]ll for this tool [Q]uit")
+            term.wait("[s] yes, this exact command in this session")
             holds("the preview", term.screen(), f"$ touch ran-{key}")
-            term.type(key)
-            wait_for(lambda: "[A]pprove" not in term.screen(), 10, "the question to go")
+            term.answer(key)
+            wait_for(lambda: "[y] yes" not in term.screen(), 10, "the question to go")
             term.wait_last("›")
             wait_for(lambda: os.path.exists(bench.path(f"ran-{key}")) == ran, 10, f"the command to {'' if ran else 'not '}run")
-        term.wait("cancelled")
+            wait_for(lambda: "1 tool" in term.lines()[-3], 10, "the end of the turn")
     chat(body)
 
 
@@ -109,9 +109,12 @@ def test_all_for_this_tool_is_remembered():
     def body(bench, term):
         bench.write("a", "1")
         term.say(call("edit_file", path="a", old="1", new="2"))
-        term.wait("[A]pprove")
+        term.wait("[y] yes  [s] yes, this tool in this session")
         holds("the diff", term.screen(), "+2")
-        term.type("A")
+        term.answer("A")
+        term.wait_last("› A")
+        term.keys("BSpace")
+        term.answer("s")
         wait_for(lambda: bench.read("a") == "2", 10, "the edit")
         term.say(call("edit_file", path="a", old="2", new="3"))
         wait_for(lambda: bench.read("a") == "3", 10, "the second edit, unasked")
@@ -121,11 +124,11 @@ def test_all_for_this_tool_is_remembered():
 def test_a_question_goes_away_when_another_client_answers():
     def body(bench, term):
         term.say(call("run_command", command="touch other"))
-        term.wait("[A]pprove")
+        term.wait("[y] yes")
         pending = bench.daemon.http("GET", "/v3/permissions").json()["pending"][0]
         bench.answer(pending["sessionId"], pending["requestId"], "allow", decidedBy="the phone").expect(200)
         term.wait("allowed by the phone")
-        wait_for(lambda: "[A]pprove" not in term.screen(), 5, "the question to go")
+        wait_for(lambda: "[y] yes" not in term.screen(), 5, "the question to go")
         term.wait("● run_command  touch other")
     chat(body)
 
@@ -175,8 +178,7 @@ def test_40_columns_hold_it_all():
         term.wait("w29")
         term.type(call("run_command", command="echo a long command that does not fit into forty columns"))
         term.keys("Enter")
-        term.wait("[A]pprove")
-        term.type("a")
+        term.answer("y")
         term.wait("● run_command")
     chat(body, width=40, height=20)
 

@@ -75,15 +75,17 @@ def test_without_a_terminal_it_says_how_to_answer_and_waits():
 
 
 def test_on_a_terminal_one_key_answers():
-    for key, ran in (("a", True), ("d", False)):
+    for key, ran in (("y", True), ("a", True), ("n", False)):
         bench = Bench()
 
         def body(term):
-            term.wait("[A]pprove [D]eny [A]ll for this tool")
+            term.wait("[s] yes, this exact command in this session")
             holds("the preview", term.screen(), "$ touch ran")
-            term.keys("Up")                     # ESC [ A is not "all"
-            term.type("zz")                     # no answer
+            term.keys("Up")                     # ESC [ A is no letter
+            term.type("many thanks")            # nor are letters of a word answers
             term.keys("Up", "z", key)           # all in one read
+            term.answer("A")                    # was "all" in earlier builds
+            term.answer(key)
             term.wait("EXIT 0")
             check_equal("ran", os.path.exists(bench.path("ran")), ran)
             holds("statistics", term.screen(), "tokens ·")
@@ -94,12 +96,12 @@ def test_on_a_terminal_the_answer_is_rendered_and_another_client_may_answer():
     bench = Bench()
 
     def body(term):
-        term.wait("[A]pprove")
+        term.wait("[y] yes")
         pending = bench.daemon.http("GET", "/v3/permissions").json()["pending"][0]
         bench.answer(pending["sessionId"], pending["requestId"], "allow", decidedBy="the phone").expect(200)
         term.wait("allowed by the phone")
         term.wait("EXIT 0")
-        check("[A]pprove" not in term.screen(), "the question stayed")
+        check("[y] yes" not in term.screen(), "the question stayed")
     on_terminal(bench, body, "do", quoted(call("run_command", command="touch ran")))
 
     def rendered(term):
