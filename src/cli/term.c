@@ -91,10 +91,13 @@ static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 static void open_outlet(struct outlet *o, FILE **stream)
 {
 	FILE *f = fopencookie(o, "w", (cookie_io_functions_t){.write = write_outlet});
+	int how = o->fd == STDERR_FILENO	 ? _IONBF
+		  : term_is_terminal(o->fd) ? _IOLBF
+					    : _IOFBF;
 
 	if (!f)
 		return;
-	setvbuf(f, NULL, o->fd == STDOUT_FILENO && !term_is_terminal(o->fd) ? _IOFBF : _IOLBF, 0);
+	setvbuf(f, NULL, how, 0);
 	*stream = f;
 }
 
