@@ -26,6 +26,9 @@ struct db_cached {
 
 int db_code(struct db *db)
 {
+	/* SQLite keeps it, but not of a write that fails in the commit of a statement by itself. */
+	int system = sqlite3_system_errno(db->h) ? sqlite3_system_errno(db->h) : errno;
+
 	switch (sqlite3_errcode(db->h)) {
 	case SQLITE_OK:
 	case SQLITE_DONE:
@@ -47,10 +50,7 @@ int db_code(struct db *db)
 		return -EEXIST;
 	case SQLITE_IOERR:
 		/* A quota or a full disk can come as a write error, too. */
-		if (sqlite3_system_errno(db->h) == ENOSPC ||
-		    sqlite3_system_errno(db->h) == EDQUOT || sqlite3_system_errno(db->h) == EFBIG)
-			return ERR_FULL;
-		return -EIO;
+		return system == ENOSPC || system == EDQUOT || system == EFBIG ? ERR_FULL : -EIO;
 	default:
 		return -EIO;
 	}
