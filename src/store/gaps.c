@@ -245,7 +245,8 @@ static int fill_session(struct filling *f, uint64_t known_last)
 	return rc;
 }
 
-/* Rows whose number no session can have: damage, and behind every range that is walked. */
+/* Rows whose number no session or event can have: damage, and outside of every range that is
+ * walked. */
 static int drop_strays(struct db *db)
 {
 	const int64_t first = store_key(1, 0), end = store_key(GAPS_MAX_SESSION, 0);
@@ -253,7 +254,8 @@ static int drop_strays(struct db *db)
 	    db, "DELETE FROM sessions WHERE num < 1 OR num >= ?", "i", (int64_t)GAPS_MAX_SESSION);
 
 	if (rc == 0)
-		rc = db_run(db, "DELETE FROM segments WHERE id < ? OR id >= ?", "ii", first, end);
+		rc = db_run(db, "DELETE FROM segments WHERE id < ? OR id >= ? OR id & ? = 0", "iii",
+		    first, end, store_key(1, 0) - 1);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM messages WHERE id < ? OR id >= ?", "ii", first, end);
 	return rc;

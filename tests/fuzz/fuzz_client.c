@@ -163,6 +163,8 @@ static void serve(int fd, const struct buf *bytes, size_t step, const struct see
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct buf request = {0}, bytes = {0};
+	struct http_call *call = NULL;
+	struct ws_call *socket_call = NULL;
 	struct seen s = {0};
 	bool ws, good;
 	int fd;
@@ -176,28 +178,35 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ws = data[0] & 1;
 	good = data[0] & 2;
 	if (ws)
-		ws_call_start(&loop, &(struct ws_call_opts){.host = listener->host,
-					 .port = listener->port,
-					 .target = "/",
-					 .connect_ms = CLIENT_MS,
-					 .max_message = CLIENT_MAX_MESSAGE,
-					 .on_open = on_open,
-					 .on_message = on_message,
-					 .on_closed = on_closed,
-					 .data = &s});
+		socket_call = ws_call_start(&loop, &(struct ws_call_opts){.host = listener->host,
+						       .port = listener->port,
+						       .target = "/",
+						       .connect_ms = CLIENT_MS,
+						       .max_message = CLIENT_MAX_MESSAGE,
+						       .on_open = on_open,
+						       .on_message = on_message,
+						       .on_closed = on_closed,
+						       .data = &s});
 	else
-		http_call_start(&loop, &(struct http_call_opts){.host = listener->host,
-					   .port = listener->port,
-					   .method = "GET",
-					   .target = "/",
-					   .connect_ms = CLIENT_MS,
-					   .on_head = on_head,
-					   .on_body = on_body,
-					   .on_done = on_done,
-					   .data = &s});
+		call = http_call_start(&loop, &(struct http_call_opts){.host = listener->host,
+						  .port = listener->port,
+						  .method = "GET",
+						  .target = "/",
+						  .connect_ms = CLIENT_MS,
+						  .on_head = on_head,
+						  .on_body = on_body,
+						  .on_done = on_done,
+						  .data = &s});
 	fd = accept_one(&s);
-	if (fd < 0)
+	if (fd < 0) {
+		/* The machine has no sockets left just now: that says nothing of the input. */
+		if (!s.done && ws)
+			ws_call_close(socket_call, 1000);
+		else if (!s.done)
+			http_call_cancel(call);
+		uv_run(&loop, UV_RUN_DEFAULT);
 		return 0;
+	}
 	read_request(fd, &request, &s);
 	if (ws && good)
 		put_accept(&bytes, &request);

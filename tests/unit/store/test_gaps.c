@@ -223,7 +223,8 @@ static void rows_of_numbers_no_session_can_have_go(void **state)
 		put_segment(nums[i], 1, 1);
 		db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(nums[i], 1));
 	}
-	/* No bytes at all. */
+	/* An event of number 0; a row without bytes. */
+	db_run(db, "INSERT INTO segments VALUES(?,2,0,x'00')", "i", store_key(1, 0));
 	db_run(db, "INSERT INTO segments VALUES(?,3,0,x'')", "i", store_key(1, 3));
 	gaps_fill_ok();
 	assert_int_equal(gaps_check(db, &err), 0);
