@@ -198,6 +198,15 @@ static void run(struct call *c)
 	buf_finish(&text);
 }
 
+/* What the model hears of a call. */
+static const char *told(const struct call *c, const struct tool_answer *a)
+{
+	if (!rules_hides_content(c->round->opts.session->core->opts.config, c->tool))
+		return a->text;
+	return a->ok ? "done; what is in the file is not shown, as permissions.read_file is deny"
+		     : "not done; why is not shown, as permissions.read_file is deny";
+}
+
 static void note_artifacts(struct session *s, const struct tool_answer *a)
 {
 	/* One line when we come upon it, not one for each call after. */
@@ -235,7 +244,7 @@ static void on_ran(void *data, const struct tool_answer *a)
 	if (a->control && a->control[0] && !a->ok && stopped_at_control(c, a->control))
 		return;
 	note_artifacts(s, a);
-	end_call(c, &(struct outcome){.text = a->text,
+	end_call(c, &(struct outcome){.text = told(c, a),
 			.ok = a->ok,
 			.truncated = a->truncated,
 			.has_exit = a->has_exit,
@@ -311,7 +320,7 @@ static void on_shown(void *data, const struct tool_answer *a)
 	c->pool = NULL;
 	/* What cannot be done need not be asked: the model hears why. */
 	if (!a->ok) {
-		fail_call(c, a->text);
+		fail_call(c, told(c, a));
 		return;
 	}
 	snprintf(c->shown, sizeof c->shown, "%s", a->state);
@@ -361,7 +370,7 @@ static void on_looked(void *data, const struct tool_answer *a)
 
 	c->pool = NULL;
 	if (!a->ok) {
-		fail_call(c, a->text);
+		fail_call(c, told(c, a));
 		return;
 	}
 	if (wants_repository(c, a->repository))

@@ -100,6 +100,60 @@ static enum rules_verdict deny(char *why, size_t size, const char *fmt, ...)
 	return RULES_DENY;
 }
 
+/*
+ * Whoever may not do one thing may not do it by another name: a tool, and those whose denial denies
+ * it as well. (A search shows what is in files. So does an edit by its answer, which is hidden.)
+ */
+static const struct {
+	const char *tool, *by[2];
+} denied_with[] = {
+    {"search_files", {"read_file"}},
+    {"edit_file", {"write_file", "multi_edit"}},
+    {"multi_edit", {"write_file", "edit_file"}},
+    {"find_files", {"list_dir"}},
+    {"bg_start", {"run_command"}},
+};
+
+/* The i-th tool whose denial counts for this one: itself first. NULL: there are no more. */
+static const char *denied_by(const struct tool *tool, size_t i)
+{
+	const size_t most = sizeof denied_with[0].by / sizeof denied_with[0].by[0];
+
+	if (i == 0)
+		return tool->name;
+	for (size_t k = 0; k < sizeof denied_with / sizeof denied_with[0]; k++)
+		if (strcmp(denied_with[k].tool, tool->name) == 0)
+			return i <= most ? denied_with[k].by[i - 1] : NULL;
+	return NULL;
+}
+
+/* The tool whose setting denies this one, or NULL. */
+static const char *denied_by_setting(const struct config *config, const struct tool *tool)
+{
+	const char *name;
+
+	for (size_t i = 0; (name = denied_by(tool, i)); i++)
+		if (strcmp(setting(config, tool_find(name)), "deny") == 0)
+			return name;
+	return NULL;
+}
+
+/* A person denied one of the other tools for the session, for whatever it is called with. */
+static bool denied_for_session(const struct rules_question *q)
+{
+	const json_t *rule;
+	const char *name;
+	size_t k;
+
+	for (size_t i = 1; (name = denied_by(q->tool, i)); i++)
+		json_array_foreach (q->remembered, k, rule)
+			if (strcmp(json_cstr(rule, "tool", ""), name) == 0 &&
+			    strcmp(json_cstr(rule, "match", "?"), "") == 0 &&
+			    strcmp(json_cstr(rule, "decision", ""), "deny") == 0)
+				return true;
+	return false;
+}
+
 bool rules_never(const struct config *config, const char *mode,
     const struct turn_overrides *overrides, const struct tool *tool)
 {
@@ -124,7 +178,7 @@ static bool allowed(const struct rules_question *q, bool outside)
 
 enum rules_verdict rules_decide(const struct rules_question *q, char *why, size_t size)
 {
-	const char *name = q->tool->name, *decision;
+	const char *name = q->tool->name, *decision, *denied;
 	struct buf path = {0};
 	bool outside;
 
@@ -133,13 +187,14 @@ enum rules_verdict rules_decide(const struct rules_question *q, char *why, size_
 		return deny(why, size,
 		    "%s was not run: in mode %s nothing is changed and nothing is run", name,
 		    q->mode);
-	if (strcmp(setting(q->config, q->tool), "deny") == 0)
-		return deny(
-		    why, size, "%s was not run: the setting permissions.%s denies it", name, name);
+	denied = denied_by_setting(q->config, q->tool);
+	if (denied)
+		return deny(why, size, "%s was not run: the setting permissions.%s denies it", name,
+		    denied);
 	outside = rules_outside(q->tool, q->args, q->workspace, &path);
 	buf_finish(&path);
 	decision = remembered(q);
-	if (decision && strcmp(decision, "deny") == 0)
+	if ((decision && strcmp(decision, "deny") == 0) || denied_for_session(q))
 		return deny(
 		    why, size, "%s was not run: the person denied it for this session", name);
 	if (decision || allowed(q, outside))
@@ -193,4 +248,10 @@ json_t *rules_sockets(const struct config *config)
 		json_array_append_new(paths, json_string(path));
 	}
 	return paths;
+}
+
+bool rules_hides_content(const struct config *config, const struct tool *tool)
+{
+	return tool->kind == TOOL_EDIT &&
+	       strcmp(setting(config, tool_find("read_file")), "deny") == 0;
 }

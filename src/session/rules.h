@@ -66,4 +66,7 @@ bool rules_speaks_of_git(const json_t *args);
  */
 json_t *rules_sockets(const struct config *config);
 
+/* Must the model not be told what the tool says of a file's content (permissions.read_file)? */
+bool rules_hides_content(const struct config *config, const struct tool *tool);
+
 #endif

@@ -192,6 +192,12 @@ def test_modes_settings_and_overrides_decide():
     holds("denied by a setting", bench.tool("read_file", path="a", overrides={"dangerous": True})["result"], "permissions.read_file denies it")
     check_equal("allowed by a setting", bench.tool("write_file", path="b", content="y")["ok"], True)
     check_equal("an edit under auto", bench.tool("edit_file", overrides={"auto": True}, path="a", old="x", new="z")["ok"], True)
+    # what is in a file that may not be read is not told by other means
+    bench.write("secret", "a secret word\n")
+    holds("a search", bench.tool("search_files", pattern="secret")["result"], "permissions.read_file denies it")
+    told = {bench.tool("edit_file", overrides={"auto": True}, path="secret", old=old, new="z")["result"] for old in ("e", "missing", "r", "secret\nx")}
+    check_equal("what edits that fail tell", len(told), 1)
+    check("word" not in bench.tool("edit_file", overrides={"auto": True}, path="secret", old="secret", new="z")["result"], "an edit showed the line")
     check_equal("a command under auto", bench.tool("run_command", allow=False, overrides={"auto": True}, **RUN)["ok"], False)
     check_equal("a delete under auto", bench.tool("delete_file", allow=False, overrides={"auto": True}, path="a")["ok"], False)
     check_equal("a command under dangerous", bench.tool("run_command", overrides={"dangerous": True}, **RUN)["ok"], True)
