@@ -36,6 +36,8 @@ static const char *const denied[] = {"mount", "umount", "umount2", "pivot_root",
 static const char *const absent[] = {
     "io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", NULL};
 
+static const char *const lasting[] = {"shmget", "semget", "msgget", "mq_open", NULL};
+
 static const char *const tracing[] = {
     "ptrace", "process_vm_readv", "process_vm_writev", "pidfd_getfd", NULL};
 
@@ -282,6 +284,13 @@ int filter_enter(const struct sandbox_opts *o, int *ret_listener, struct err *re
 	/* Landlock and a pid namespace keep tracers to their own; without both nobody traces. */
 	if (rc == 0 && !o->support->landlock && !o->mounts)
 		rc = filter_deny_all(ctx, tracing, EPERM);
+	/* What would stay of a call in namespaces that are everybody's. */
+	if (rc == 0 && !o->mounts)
+		rc = filter_deny_all(ctx, lasting, EACCES);
+	/* Without a namespace or Landlock's scope that is everything of the user's. */
+	if (rc == 0 && !o->mounts && o->support->landlock < 6)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 1,
+		    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, 0xFFFFFFFFu));
 	if (rc == 0)
 		rc = filter_deny_namespaces(ctx);
 	if (rc == 0)

@@ -13,10 +13,17 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "tools/children.h"
 #include "tools/landlock.h"
 #include "tools/supervisor.h"
+#include "tools/view.h"
 
-enum { HOST_MAX_CALLS = 256 }; /* the daemon's own limits are lower */
+enum {
+	HOST_MAX_CALLS = 256,	  /* the daemon's own limits are lower */
+	HOST_MAX_CHILDREN = 8192, /* killed at once; the rest when these have ended */
+	HOST_END_MS = 10000,	  /* for what runs to end when the daemon is gone */
+};
 
 struct call {
 	uint64_t id;
@@ -72,11 +79,17 @@ static void start_call(struct host *h, const struct host_message *m, int socket)
 	close(socket);
 }
 
+/* Killed outright, one that is no init would leave what it started, and its directory. */
+static int end_signal(const struct host *h, int signum)
+{
+	return signum == SIGKILL && !h->support.pid_ns ? SUPERVISOR_END_SIGNAL : signum;
+}
+
 static void signal_call(struct host *h, uint64_t id, int signum)
 {
 	for (size_t i = 0; i < HOST_MAX_CALLS; i++)
 		if (h->calls[i].pid && h->calls[i].id == id)
-			kill(h->calls[i].pid, signum);
+			kill(h->calls[i].pid, end_signal(h, signum));
 }
 
 /* Collect who ended. A child that is no supervisor was left by one: it goes. */
@@ -91,35 +104,33 @@ static void reap(struct host *h)
 				send_message(&(struct host_message){
 				    .op = HOST_ENDED, .id = h->calls[i].id, .status = status});
 				h->calls[i].pid = 0;
+				/* It may have been killed before it could. */
+				if (!h->support.pid_ns)
+					view_remove_left(pid);
 			}
 }
 
-/* Without pid namespaces a killed supervisor's children become ours: they go as well. */
+static bool is_supervisor(const struct host *h, pid_t pid)
+{
+	for (size_t i = 0; i < HOST_MAX_CALLS; i++)
+		if (h->calls[i].pid == pid)
+			return true;
+	return false;
+}
+
+/* Without pid namespaces a killed supervisor's children become ours: they go as well, and theirs
+ * after them. */
 static void kill_orphans(const struct host *h)
 {
-	char path[64], text[4096];
-	const char *at;
-	FILE *f;
-	int pid, used;
-	size_t n;
+	static pid_t pids[HOST_MAX_CHILDREN];
+	size_t count;
 
 	if (h->support.pid_ns)
 		return;
-	snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-	f = fopen(path, "re");
-	if (!f)
-		return;
-	n = fread(text, 1, sizeof text - 1, f);
-	fclose(f);
-	text[n] = '\0';
-	for (at = text; sscanf(at, "%d%n", &pid, &used) == 1 && at[used] == ' '; at += used) {
-		bool ours = false;
-
-		for (size_t i = 0; i < HOST_MAX_CALLS; i++)
-			ours |= h->calls[i].pid == pid;
-		if (!ours)
-			kill(pid, SIGKILL);
-	}
+	count = children_list(pids, HOST_MAX_CHILDREN);
+	for (size_t i = 0; i < count && i < HOST_MAX_CHILDREN; i++)
+		if (!is_supervisor(h, pids[i]))
+			kill(pids[i], SIGKILL);
 }
 
 /* One message. False when the daemon is gone. */
@@ -166,6 +177,26 @@ static bool receive(struct host *h)
 	return true;
 }
 
+/* The daemon is gone: so is all that runs. Without namespaces that takes a moment. */
+static void end_calls(struct host *h)
+{
+	uint64_t end = clock_mono_us() + HOST_END_MS * 1000ULL;
+	struct pollfd signals = {.fd = h->signals, .events = POLLIN};
+	struct signalfd_siginfo info;
+	pid_t one;
+
+	for (size_t i = 0; i < HOST_MAX_CALLS; i++)
+		if (h->calls[i].pid)
+			kill(h->calls[i].pid, end_signal(h, SIGKILL));
+	while (!h->support.pid_ns && children_list(&one, 1) && clock_mono_us() < end) {
+		poll(&signals, 1, 10);
+		while (read(h->signals, &info, sizeof info) > 0)
+			;
+		reap(h);
+		kill_orphans(h);
+	}
+}
+
 int host_run(int port)
 {
 	static struct host h; /* large */
@@ -189,9 +220,12 @@ int host_run(int port)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sandbox_probe(&h.support);
+	sigaddset(&set, SUPERVISOR_END_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	h.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	hello.support = h.support;
+	if (!h.support.pid_ns)
+		view_remove_left(0);
 	send_message(&hello);
 	for (;;) {
 		struct pollfd fds[] = {
@@ -208,9 +242,6 @@ int host_run(int port)
 		if (fds[0].revents && !receive(&h))
 			break;
 	}
-	for (size_t i = 0; i < HOST_MAX_CALLS; i++)
-		if (h.calls[i].pid)
-			kill(h.calls[i].pid, SIGKILL);
-	kill_orphans(&h);
+	end_calls(&h);
 	return 0;
 }

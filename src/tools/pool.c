@@ -232,6 +232,16 @@ static struct pool_call *find_in_host(struct pool *p, const struct host *h)
 	return NULL;
 }
 
+/* Without namespaces its supervisor is not killed with the host: it ends, with all it started, when
+ * our side of its socket does. */
+static void let_go(struct pool_call *c)
+{
+	uv_os_fd_t fd;
+
+	if (c->piped && uv_fileno((const uv_handle_t *)&c->pipe, &fd) == 0)
+		shutdown(fd, SHUT_WR);
+}
+
 /* The host is gone: so is all that ran in it. */
 static void lose_host(struct host *h)
 {
@@ -246,6 +256,7 @@ static void lose_host(struct host *h)
 		if (!c->answered)
 			snprintf(c->why, sizeof c->why, "the tool host ended");
 		c->ended = true;
+		let_go(c);
 		maybe_done(c);
 	}
 }

@@ -142,9 +142,10 @@ void sandbox_probe(struct sandbox_support *ret)
 	if (ret->pid_ns)
 		ret->net_ns = try_namespaces(flags | user | CLONE_NEWNET, &proc);
 	ret->seccomp = prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
-	ret->broker = ret->seccomp && ret->proc && broker_possible();
+	ret->broker = ret->seccomp && broker_possible();
 	switch_off(ret);
-	ret->broker = ret->broker && ret->seccomp && ret->proc;
+	/* It names sockets by /proc; without namespaces there is the system's. */
+	ret->broker = ret->broker && ret->seccomp && (ret->proc || !ret->pid_ns);
 }
 
 void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
@@ -164,9 +165,8 @@ void sandbox_missing(const struct sandbox_support *s, char *out, size_t size)
 		"Landlock scopes (kernel 6.12): commands with network have no abstract sockets"},
 	    {s->landlock && !s->pid_ns,
 		"namespaces: a tool's processes are found and killed one by one, it can change "
-		"the hooks and the configuration of the workspace's repository, it shares /tmp "
-		"and /proc, can change modes and times of other files, and has no terminals and no "
-		"Unix sockets"},
+		"the hooks and the configuration of the workspace's repository, it shares "
+		"/proc, can change modes and times of other files, and has no terminals"},
 	    {s->pid_ns && !s->proc, "a fresh /proc: tools have none"},
 	    {s->landlock > 0 && s->landlock < 6 && !s->pid_ns,
 		"Landlock scopes (kernel 6.12): commands can signal other processes"},

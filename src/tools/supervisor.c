@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "tools/broker.h"
+#include "tools/children.h"
 #include "tools/limits.h"
 #include "tools/output.h"
 #include "tools/request.h"
@@ -65,7 +66,7 @@ struct supervisor {
 	struct output *output;
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
-	bool timed_out, told_to_end, more_dead;
+	bool timed_out, told_to_end, end_now, more_dead;
 	char limit[160]; /* which limit ended it, "" none */
 	int net_rules;	 /* where become_tool kept them, -1: none */
 };
@@ -354,7 +355,7 @@ static void prepare_broker(struct supervisor *s, bool function)
 {
 	int to[2], give[2];
 
-	if (function || !s->init || !s->opts->support->broker)
+	if (function || !s->opts->support->broker)
 		return;
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, to) != 0)
 		return;
@@ -411,42 +412,27 @@ static void end_all(struct supervisor *s, int signum)
 		kill(-1, signum);
 }
 
-/* The next whole number of a list; each is followed by a blank, one that was cut is not. */
-static bool next_pid(const char **at, int *ret)
-{
-	int used;
-
-	if (sscanf(*at, "%d%n", ret, &used) != 1 || (*at)[used] != ' ')
-		return false;
-	*at += used;
-	return true;
-}
-
 /* Without a pid namespace: kill who descends from us until nobody does. */
 static void kill_descendants(void)
 {
-	for (int round = 0; round < 200; round++) {
-		char path[64], text[4096];
-		const char *at;
-		int fd, pid;
-		ssize_t n;
+	enum { AT_ONCE = 4096, ROUNDS = 1000 };
+	static pid_t pids[AT_ONCE];
 
-		snprintf(path, sizeof path, "/proc/self/task/%d/children", (int)getpid());
-		fd = open(path, O_RDONLY | O_CLOEXEC);
-		n = fd >= 0 ? read(fd, text, sizeof text - 1) : 0;
-		if (fd >= 0)
-			close(fd);
-		if (n <= 0)
+	for (int round = 0; round < ROUNDS; round++) {
+		size_t count = children_list(pids, AT_ONCE);
+
+		if (count == 0)
 			return;
-		text[n] = '\0';
+		if (count > AT_ONCE)
+			count = AT_ONCE;
 		/* Stop them all first, so that none forks while the others die. */
-		for (at = text; next_pid(&at, &pid);)
-			kill(pid, SIGSTOP);
-		for (at = text; next_pid(&at, &pid);)
-			kill(pid, SIGKILL);
+		for (size_t i = 0; i < count; i++)
+			kill(pids[i], SIGSTOP);
+		for (size_t i = 0; i < count; i++)
+			kill(pids[i], SIGKILL);
 		/* Their children become ours: the next round sees them. */
-		for (at = text; next_pid(&at, &pid);)
-			waitpid(pid, NULL, 0);
+		for (size_t i = 0; i < count; i++)
+			waitpid(pids[i], NULL, 0);
 	}
 }
 
@@ -484,6 +470,10 @@ static void on_signal(struct supervisor *s)
 			continue;
 		}
 		s->told_to_end = true;
+		if (info.ssi_signo == SUPERVISOR_END_SIGNAL) {
+			s->end_now = true;
+			continue;
+		}
 		end_all(s, (int)info.ssi_signo);
 		/* An interrupt may be meant to be survived; a termination may not. */
 		if (info.ssi_signo == SIGTERM)
@@ -592,8 +582,9 @@ static void watch(struct supervisor *s, bool function)
 			on_signal(s);
 		if (s->more_dead)
 			reap(s);
-		/* The daemon let go: nobody wants the answer. */
-		if (fds[1].revents) {
+		/* The daemon let go, or it or the host want it ended: nobody wants the answer. */
+		if (fds[1].revents || s->end_now) {
+			s->end_now = true;
 			s->told_to_end = true;
 			return;
 		}
@@ -739,6 +730,7 @@ static void watch_signals(struct supervisor *s)
 	sigaddset(&set, SIGCHLD);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SUPERVISOR_END_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	s->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	signal(SIGPIPE, SIG_IGN);
@@ -792,10 +784,13 @@ void supervisor_run(const struct supervisor_opts *opts)
 	struct err err = {0};
 	bool command;
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+	s.init = getpid() == 1;
+	/* Without a namespace nobody else ends what it started when it is killed: then it is the
+	   end of its socket that tells it that the host, or the daemon, is gone. */
+	if (s.init)
+		prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 	/* The daemon's own files are private; what tools make is as usual. */
 	umask(022);
-	s.init = getpid() == 1;
 	watch_signals(&s);
 	if (!read_request(&s))
 		_exit(1);
@@ -829,7 +824,9 @@ void supervisor_run(const struct supervisor_opts *opts)
 		send_frame(&s, FRAME_STARTED, "", 0);
 	watch(&s, !command);
 	view_look(&s.view);
-	if (command)
+	if (s.end_now)
+		buf_finish(&s.result);
+	else if (command)
 		answer_command(&s);
 	else
 		answer_function(&s);

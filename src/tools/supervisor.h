@@ -14,9 +14,14 @@
  * when time is up, or when the daemon closes its end of the socket.
  */
 
+#include <signal.h>
+
 #include "tools/sandbox.h"
 
 enum {
+	/* To one without a namespace: end at once, with all that descends from it. Where it is an
+	   init SIGKILL does that. */
+	SUPERVISOR_END_SIGNAL = SIGQUIT,
 	SUPERVISOR_DRAIN_MS =
 	    250, /* for output after the tool ended, when a grandchild holds the pipe */
 	SUPERVISOR_TERM_MS = 1000,	/* between SIGTERM and the end of everything */

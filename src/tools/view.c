@@ -1,14 +1,17 @@
 /* The view of one call. */
 #include "tools/view.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -16,6 +19,11 @@
 #include "tools/limits.h"
 #include "tools/mounts.h"
 #include "tools/sandbox.h"
+
+/* The pid of its supervisor follows: whoever finds it later knows whether that is gone. */
+#define VIEW_TEMP_NAME "opta-tool-"
+
+enum { VIEW_LEFT_SECONDS = 3600 };
 
 /* The private directories lie over these. */
 static bool view_is_covered(const char *path)
@@ -115,7 +123,7 @@ static int view_failed(struct err *reterr, int rc, const struct err *why)
 /* Without namespaces: what is ours in directories that everybody shares. */
 static void view_make_shared(struct view *v)
 {
-	snprintf(v->temp, sizeof v->temp, "/tmp/opta-tool-XXXXXX");
+	snprintf(v->temp, sizeof v->temp, "/tmp/" VIEW_TEMP_NAME "%d-XXXXXX", (int)getpid());
 	if (!mkdtemp(v->temp))
 		v->temp[0] = '\0';
 }
@@ -191,17 +199,57 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 	return rc;
 }
 
-void view_finish(struct view *v)
+static void view_remove(const char *path)
 {
 	/* A program does it better than we could, and it is only for kernels without namespaces. */
-	pid_t pid = v->temp[0] ? fork() : -1;
+	pid_t pid = fork();
 
-	if (v->guards && pid != 0)
-		repository_guards_finish(v->guards);
 	if (pid == 0) {
-		execl("/bin/rm", "rm", "-rf", "--", v->temp, (char *)NULL);
+		execl("/bin/rm", "rm", "-rf", "--", path, (char *)NULL);
 		_exit(127);
 	}
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
+}
+
+void view_finish(struct view *v)
+{
+	if (v->guards)
+		repository_guards_finish(v->guards);
+	if (v->temp[0])
+		view_remove(v->temp);
+}
+
+/* Was it made by one of ours that is gone? Of all, only what is old: its number may mean somebody
+ * else where /tmp is shared between containers. */
+static bool view_is_left(const char *path, pid_t maker, pid_t supervisor)
+{
+	struct stat st;
+
+	if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != getuid())
+		return false;
+	if (supervisor)
+		return maker == supervisor;
+	return kill(maker, 0) != 0 && errno == ESRCH &&
+	       time(NULL) - st.st_mtime > VIEW_LEFT_SECONDS;
+}
+
+void view_remove_left(pid_t supervisor)
+{
+	DIR *d = opendir("/tmp");
+	struct dirent *e;
+
+	while (d && (e = readdir(d))) {
+		char path[300];
+		int maker, used = 0;
+
+		if (sscanf(e->d_name, VIEW_TEMP_NAME "%d-%n", &maker, &used) != 1 || !used ||
+		    maker <= 0)
+			continue;
+		snprintf(path, sizeof path, "/tmp/%s", e->d_name);
+		if (view_is_left(path, (pid_t)maker, supervisor))
+			view_remove(path);
+	}
+	if (d)
+		closedir(d);
 }

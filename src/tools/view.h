@@ -8,6 +8,7 @@
  */
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "tools/repository.h"
 #include "tools/request.h"
@@ -46,6 +47,12 @@ void view_look(struct view *v);
 
 /* Remove what was made for it, with all that the call left in it. Blocks. */
 void view_finish(struct view *v);
+
+/*
+ * Remove the temporary directories that a view without namespaces left when its supervisor, of this
+ * pid, was killed; with 0 those of all that are long gone. Blocks.
+ */
+void view_remove_left(pid_t supervisor);
 
 /* The real path of the person's home directory in real (PATH_MAX bytes); NULL: none. */
 const char *view_home(char *real);

@@ -5,6 +5,7 @@ import os
 import subprocess
 
 from opta_test import OPTA, Skip, check, check_equal, ended_turns, stack
+from processes import command_line
 
 LAYERS = ("landlock", "seccomp", "namespaces", "capabilities")
 
@@ -108,6 +109,15 @@ def bench_with(*layers, config=None, off=()):
     return Bench(config, env={"OPTA_SANDBOX_OFF": ",".join(layer for layer in (*LAYERS, *off) if layer not in layers or layer in off)})
 
 
+def left_running(word):
+    """Processes of this machine with the word in their command line."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        if word in command_line(int(pid)) and int(pid) != os.getpid():
+            found.append(pid)
+    return found
+
+
 def check_pairs(events):
     """Every tool.start has one tool.end after it, every permission.request one permission.resolved."""
     for first, last, key in (("tool.start", "tool.end", "callId"), ("permission.request", "permission.resolved", "requestId")):
@@ -122,3 +132,19 @@ def named(events, name):
 
 def holds(what, text, part):
     check(part in text, f"{what}: expected {part!r} in {text[-1500:]!r}")
+
+
+def namespaces():
+    """May this user make the namespaces that tools live in?"""
+    child = os.fork()
+    if child == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        # mount, IPC and pid namespaces, by right or within a user namespace
+        os._exit(0 if libc.unshare(0x28020000) == 0 or libc.unshare(0x38020000) == 0 else 1)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def needs_namespaces():
+    """Skips the test where tools have none."""
+    if not namespaces():
+        raise Skip("no namespaces can be made here, and this is about what they hold")

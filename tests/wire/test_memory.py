@@ -1,6 +1,6 @@
 """daemon.toolMemoryMb: whatever kind of memory it is, all of a call together has so much and no more."""
 from opta_test import Skip, check, check_equal, SLOW
-from tools import Bench, holds
+from tools import Bench, holds, namespaces
 
 LIMIT = 240
 STEP = 4        # MB a step, so that what was had is known
@@ -64,7 +64,8 @@ def test_the_limit_holds_for_every_kind_of_memory():
         raise Skip("sanitizers have memory of their own")
     bench = Bench({"daemon.toolMemoryMb": LIMIT})
     for name, code in KINDS.items():
-        if "several children" not in name:
+        # Without namespaces nothing may be written to /tmp, and there are no segments.
+        if "several children" not in name and (namespaces() or not any(word in name for word in ("/tmp", "/dev/shm", "segments", "mixture"))):
             one_kind(bench, name, code)
 
 
@@ -100,8 +101,9 @@ for _ in range(20):
     m = mmap.mmap(-1, 100 * MB)
     for _ in range(100 // STEP): m.write(piece)
     m.close()
-    with open('/tmp/f', 'wb') as f: f.write(piece * (100 // STEP))
-    os.unlink('/tmp/f')
+    path = os.environ['TMPDIR'] + '/f'
+    with open(path, 'wb') as f: f.write(piece * (100 // STEP))
+    os.unlink(path)
 print('done')
 """)
     holds("it ran to its end", bench.run("/usr/bin/python3 probe.py", seconds=60)["result"], "done")

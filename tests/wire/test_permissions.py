@@ -211,8 +211,10 @@ def test_modes_settings_and_overrides_decide():
 
 def test_a_path_outside_the_workspace_is_asked_for_by_name():
     bench = Bench({"permissions.read_file": "allow", "permissions.edit_file": "allow"})
-    outside = os.path.join(bench.home.root, "outside.txt")
-    for path in (outside, "../outside.txt", "sub/../../outside.txt"):
+    # Not beside opta's own directory: without namespaces what holds that one cannot be written.
+    os.mkdir(os.path.join(bench.home.root, "elsewhere"))
+    outside = os.path.join(bench.home.root, "elsewhere", "outside.txt")
+    for path in (outside, "../elsewhere/outside.txt", "sub/../../elsewhere/outside.txt"):
         with open(outside, "w", encoding="utf-8") as file:
             file.write("before\n")
         events = bench.turn(call("edit_file", path=path, old="before", new="after"), allow=False)

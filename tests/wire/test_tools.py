@@ -6,16 +6,7 @@ import time
 
 from opta_test import SLOW, Skip, check, check_equal, stop_event, wait_for
 from processes import command_line, descendants
-from tools import Bench, call, holds, named, script
-
-
-def left_running(word):
-    """Processes of this machine with the word in their command line."""
-    found = []
-    for pid in filter(str.isdigit, os.listdir("/proc")):
-        if word in command_line(int(pid)) and int(pid) != os.getpid():
-            found.append(pid)
-    return found
+from tools import Bench, call, holds, left_running, named, script
 
 
 def test_a_file_is_read_with_line_numbers():
