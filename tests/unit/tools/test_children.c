@@ -2,6 +2,7 @@
 #include "tools/children.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
