@@ -54,10 +54,12 @@ def other_user():
     return 65534
 
 
-def at_terminal(home, args, answer, **env):
-    """Runs opta at a terminal of its own, and types the answer once a question stands there. Returns (exit code, what was shown)."""
+def at_terminal(home, args, answer, ahead=b"", **env):
+    """Runs opta at a terminal of its own, with this typed ahead, and types the answer once a question stands there. Returns
+    (exit code, what was shown)."""
     main, side = pty.openpty()
     shown = b""
+    os.write(main, ahead)
     process = subprocess.Popen([OPTA, *args], stdin=side, stdout=side, stderr=side, env={**home.env, **env}, cwd=home.work, start_new_session=True)
     home.popens.append(process)
     os.close(side)
@@ -140,6 +142,8 @@ def test_a_server_of_another_user_is_not_used_unless_a_person_says_so():
         code, shown = at_terminal(home, ("do", "hi"), answer)
         check_equal(f"the exit code after {answer}", code, 1)
         check_in("the question", "the user nobody runs it, not you", shown)
+    code, shown = at_terminal(home, ("do", "hi"), b"n\n", ahead=b"y\ny\n")
+    check_equal("the exit code when yes was typed before the question stood there", code, 1)
     check(not os.path.exists(home.config_path), "it was written into the settings")
     code, shown = at_terminal(home, ("do", "hi"), b"y\n")
     check_equal("the exit code after yes", code, 0)
