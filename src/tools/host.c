@@ -140,8 +140,9 @@ static bool receive(struct host *h)
 		struct cmsghdr align;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control;
+	unsigned char bytes[sizeof(struct host_message) + 1]; /* one more shows what is too long */
 	struct host_message m;
-	struct iovec iov = {&m, sizeof m};
+	struct iovec iov = {bytes, sizeof bytes};
 	struct msghdr message = {.msg_iov = &iov,
 	    .msg_iovlen = 1,
 	    .msg_control = &control,
@@ -157,7 +158,7 @@ static bool receive(struct host *h)
 	c = CMSG_FIRSTHDR(&message);
 	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
 		memcpy(&socket, CMSG_DATA(c), sizeof socket);
-	if (n != sizeof m) {
+	if (!host_message_take(bytes, (size_t)n, &m)) {
 		if (socket >= 0)
 			close(socket);
 		return true;

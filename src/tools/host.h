@@ -7,6 +7,8 @@
  * in what it forks. It makes one supervisor a call, tells how each ended, and dies with the daemon.
  */
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -29,6 +31,12 @@ struct host_message {
 	int32_t pid, signum, status;
 	struct sandbox_support support;
 };
+
+/*
+ * The message in n bytes that the other end sent: false when it is none, and nothing in it may be
+ * looked at. Neither end trusts the other to be what it was: the host forks what models name.
+ */
+bool host_message_take(const void *bytes, size_t n, struct host_message *ret);
 
 enum { HOST_CONTROL_FD = 3 };
 

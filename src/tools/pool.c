@@ -312,10 +312,11 @@ static void on_control(uv_poll_t *poll, int status, int events)
 	struct host *h = poll->data;
 
 	while (h->pool) {
+		unsigned char bytes[sizeof(struct host_message) + 1];
 		struct host_message m;
-		ssize_t n = recv(h->fd, &m, sizeof m, MSG_DONTWAIT);
+		ssize_t n = recv(h->fd, bytes, sizeof bytes, MSG_DONTWAIT);
 
-		if (n == sizeof m) {
+		if (n > 0 && host_message_take(bytes, (size_t)n, &m)) {
 			on_message(h->pool, &m);
 			continue;
 		}

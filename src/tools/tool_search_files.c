@@ -2,11 +2,8 @@
  * search_files: lines that fit a regular expression. ripgrep does it where it is
  * installed; else PCRE2 over our own walk. Both show path:line:text.
  */
-#define PCRE2_CODE_UNIT_WIDTH 8
-
 #include <errno.h>
 #include <fcntl.h>
-#include <pcre2.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -15,69 +12,26 @@
 #include "base/json.h"
 #include "base/str.h"
 #include "tools/ignore.h"
+#include "tools/search.h"
 #include "tools/tool.h"
 #include "tools/walk.h"
 #include "tools/workspace.h"
 
 enum {
-	SEARCH_MAX_FOUND = 500,
-	SEARCH_MAX_LINE = 400,		   /* bytes of a line that are shown */
 	SEARCH_MAX_FILE = 4 * 1024 * 1024, /* larger files are passed over */
-	SEARCH_MATCH_LIMIT =
-	    1000000, /* steps of the matcher in one line: bounds a hostile expression */
 };
 
-struct search {
+struct files {
+	struct search search;
 	struct tool_call *call;
-	pcre2_code *code;
-	pcre2_match_data *match;
-	pcre2_match_context *limits;
 	const char *glob; /* NULL: all files */
 	struct buf content;
-	size_t found, too_large;
+	size_t too_large;
 };
-
-static void put_line(struct search *s, const char *path, size_t number, const char *p, size_t n)
-{
-	char head[32];
-
-	snprintf(head, sizeof head, ":%zu:", number);
-	tool_put_text(s->call, path, strlen(path));
-	tool_put_text(s->call, head, strlen(head));
-	tool_put_text(s->call, p, n < SEARCH_MAX_LINE ? n : SEARCH_MAX_LINE);
-	if (n > SEARCH_MAX_LINE)
-		tool_put_text(s->call, " […]", 6);
-	tool_put_text(s->call, "\n", 1);
-}
-
-static bool search_text(struct search *s, const char *path)
-{
-	const char *p = s->content.p, *end = p + s->content.len;
-
-	for (size_t number = 1; p < end; number++) {
-		const char *eol = memchr(p, '\n', (size_t)(end - p));
-		size_t n = (size_t)((eol ? eol : end) - p);
-
-		if (n && p[n - 1] == '\r')
-			n--;
-		if (pcre2_match(s->code, (PCRE2_SPTR)p, n, 0, PCRE2_NO_UTF_CHECK, s->match,
-			s->limits) >= 0) {
-			if (s->found++ >= SEARCH_MAX_FOUND || s->call->truncated) {
-				s->call->truncated = true;
-				return false;
-			}
-			put_line(s, path, number, p, n);
-		}
-		if (!eol)
-			break;
-		p = eol + 1;
-	}
-	return true;
-}
 
 static bool on_file(void *data, int dir, const char *name, const char *path)
 {
-	struct search *s = data;
+	struct files *s = data;
 	struct stat st;
 	ssize_t n;
 	int fd;
@@ -95,44 +49,14 @@ static bool on_file(void *data, int dir, const char *name, const char *path)
 			s->content.len += (size_t)n;
 	}
 	close(fd);
-	/* Binary files have no lines. */
-	if (!s->content.len ||
-	    memchr(s->content.p, '\0', s->content.len < 8192 ? s->content.len : 8192))
-		return true;
-	/* The matcher wants UTF-8; where a file is none, its bytes are shown as the text they hold.
-	 */
-	if (str_utf8_valid(s->content.p, s->content.len) != s->content.len)
-		for (size_t i = 0; i < s->content.len; i++)
-			if ((unsigned char)s->content.p[i] >= 0x80)
-				s->content.p[i] = '?';
-	return search_text(s, path);
+	return search_content(&s->search, path, &s->content);
 }
 
-static bool compile(struct search *s, const char *pattern, bool any_case)
+static void say_rest(struct files *s, bool cut)
 {
-	PCRE2_UCHAR text[200];
-	PCRE2_SIZE at;
-	int code;
-
-	s->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-	    PCRE2_UTF | (any_case ? PCRE2_CASELESS : 0), &code, &at, NULL);
-	if (!s->code) {
-		pcre2_get_error_message(code, text, sizeof text);
-		tool_fail(s->call, "the pattern is no regular expression: %s at byte %zu",
-		    (char *)text, (size_t)at);
-		return false;
-	}
-	s->match = pcre2_match_data_create_from_pattern(s->code, NULL);
-	s->limits = pcre2_match_context_create(NULL);
-	pcre2_set_match_limit(s->limits, SEARCH_MATCH_LIMIT);
-	return true;
-}
-
-static void say_rest(struct search *s, bool cut)
-{
-	if (!s->found)
+	if (!s->search.found)
 		buf_adds(&s->call->text, "nothing fits\n");
-	if (cut || s->call->truncated || s->found > SEARCH_MAX_FOUND) {
+	if (cut || s->call->truncated || s->search.found > SEARCH_MAX_FOUND) {
 		s->call->truncated = true;
 		buf_adds(
 		    &s->call->text, "[there is more: narrow the pattern, the path or the glob]\n");
@@ -143,7 +67,7 @@ static void say_rest(struct search *s, bool cut)
 }
 
 /* A single file may be searched as well. True when path is one, and all is done. */
-static bool search_one(struct search *s, const char *path)
+static bool search_one(struct files *s, const char *path)
 {
 	int fd = workspace_open(s->call, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	struct buf plain = {0};
@@ -231,7 +155,7 @@ static int run_ripgrep(const char *rg, struct tool_call *call, const char *path,
 }
 
 /* True when ripgrep gave the answer. */
-static bool by_ripgrep(struct search *s, const char *path)
+static bool by_ripgrep(struct files *s, const char *path)
 {
 	const char *rg = find_ripgrep();
 	struct buf out = {0}, plain = {0};
@@ -254,7 +178,7 @@ static bool by_ripgrep(struct search *s, const char *path)
 		const char *eol = memchr(p, '\n', (size_t)(end - p));
 		size_t n = (size_t)((eol ? eol : end) - p);
 
-		if (s->found++ >= SEARCH_MAX_FOUND) {
+		if (s->search.found++ >= SEARCH_MAX_FOUND) {
 			s->call->truncated = true;
 			break;
 		}
@@ -276,11 +200,11 @@ static bool by_ripgrep(struct search *s, const char *path)
 
 static void run(struct tool_call *call)
 {
-	struct search s = {.call = call, .glob = json_cstr(call->args, "glob", NULL)};
+	struct files s = {.call = call, .glob = json_cstr(call->args, "glob", NULL)};
 	const char *path = json_cstr(call->args, "path", ".");
 	bool cut = false;
 
-	if (!compile(&s, json_cstr(call->args, "pattern", ""),
+	if (!search_init(&s.search, call, json_cstr(call->args, "pattern", ""),
 		json_is_true(json_object_get(call->args, "anyCase"))))
 		return;
 	if (search_one(&s, path) || by_ripgrep(&s, path))
@@ -295,9 +219,7 @@ static void run(struct tool_call *call)
 	}
 out:
 	buf_finish(&s.content);
-	pcre2_match_context_free(s.limits);
-	pcre2_match_data_free(s.match);
-	pcre2_code_free(s.code);
+	search_finish(&s.search);
 }
 
 const struct tool tool_search_files = {
