@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -42,6 +43,7 @@ enum {
 	TOOL_LINK_FD = 5,   /* gives the listener to the supervisor */
 	/* Who forks without end dies without end: other things are looked at in between. */
 	SUPERVISOR_REAP_AT_ONCE = 64,
+	SUPERVISOR_END_MS = 2000, /* for what was killed to be gone */
 	/* One read of a pipe. */
 	SUPERVISOR_PIECE = 64 * 1024,
 };
@@ -436,6 +438,25 @@ static void kill_descendants(void)
 	}
 }
 
+/* The tool is over: so is all that it started, before anybody looks at what it left. */
+static void end_rest(const struct supervisor *s)
+{
+	uint64_t end = clock_mono_us() + SUPERVISOR_END_MS * 1000ULL;
+
+	if (!s->init) {
+		kill_descendants();
+		return;
+	}
+	/* One that the kernel does not let go of yet goes with the namespace. */
+	while (kill(-1, SIGKILL) == 0 && clock_mono_us() < end) {
+		struct timespec pause = {.tv_nsec = 200 * 1000};
+
+		while (waitpid(-1, NULL, WNOHANG) > 0)
+			;
+		nanosleep(&pause, NULL);
+	}
+}
+
 static void reap(struct supervisor *s)
 {
 	int status;
@@ -823,6 +844,7 @@ void supervisor_run(const struct supervisor_opts *opts)
 	if (s.request.step == STEP_BACKGROUND)
 		send_frame(&s, FRAME_STARTED, "", 0);
 	watch(&s, !command);
+	end_rest(&s);
 	view_look(&s.view);
 	if (s.end_now)
 		buf_finish(&s.result);
@@ -830,8 +852,6 @@ void supervisor_run(const struct supervisor_opts *opts)
 		answer_command(&s);
 	else
 		answer_function(&s);
-	if (!s.init)
-		kill_descendants();
 	view_finish(&s.view);
 	/* The kernel ends all of the namespace with its init. */
 	_exit(0);
