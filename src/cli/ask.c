@@ -74,7 +74,7 @@ static void ask_say_error(const struct ask *a)
 	cmd_error("%s (%s)", a->error.text, a->error_code);
 	if (strcmp(a->error_code, TURN_ERROR_UNREACHABLE) == 0)
 		term_note(
-		    "say where your model server is: opta config set connection.host HOST:PORT\n"
+		    "say where your model server is: opta config set connection.host HOST:PORT; "
 		    "or try the built-in one: opta lmx demo");
 }
 

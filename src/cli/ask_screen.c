@@ -133,7 +133,7 @@ void ask_note(struct ask *a, const char *fmt, ...)
 	va_start(ap, fmt);
 	buf_addv(&text, fmt, ap);
 	va_end(ap);
-	term_put_harmless(&safe, text.p, text.len);
+	term_put_flat(&safe, text.p, text.len);
 	view_put_styled(&line, &view, "2", safe.p, safe.len);
 	buf_addc(&line, '\n');
 	ask_put_lines(a, line.p, line.len, true);

@@ -278,7 +278,7 @@ int chat_run(const struct chat_opts *o)
 
 	*c = (struct chat){.allow_edits = o->allow_edits, .allow_all = o->allow_all};
 	if (client_open(&c->client, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	snprintf(c->mode, sizeof c->mode, "%s", o->mode);
 	ids_make("chat-", 4, c->client_id, sizeof c->client_id);
 	c->view = (struct view){.color = term_color(STDOUT_FILENO)};

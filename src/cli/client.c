@@ -147,9 +147,7 @@ int client_open(struct client *c, struct err *reterr)
 		rc = client_start(c, CLIENT_AUTOMATIC, &started, reterr);
 	if (rc == 0 && c->contract[0] && strcmp(c->contract, CLIENT_CONTRACT) != 0)
 		rc = err_set(reterr, ERR_VERSION,
-		    "Daemon contract mismatch — expected " CLIENT_CONTRACT ", got %s\n"
-		    "The running daemon is of another build: `opta daemon restart` starts this one",
-		    c->contract);
+		    "Daemon contract mismatch — expected " CLIENT_CONTRACT ", got %s", c->contract);
 	return rc;
 }
 

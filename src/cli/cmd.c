@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/str.h"
 #include "cli/format.h"
@@ -38,7 +39,7 @@ int cmd_usage(const char *name, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	term_put_harmless(&safe, text, strlen(text));
+	term_put_flat(&safe, text, strlen(text));
 	fprintf(stderr, "opta: %s; see `opta help%s%s`\n", buf_cstr(&safe), name ? " " : "",
 	    name ? name : "");
 	buf_finish(&safe);
@@ -66,9 +67,18 @@ int cmd_error(const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	/* The sentence may be a model server's. */
-	term_put_harmless(&safe, text, strlen(text));
+	term_put_flat(&safe, text, strlen(text));
 	fprintf(stderr, "Error: %s\n", buf_cstr(&safe));
 	buf_finish(&safe);
+	return EXIT_ERROR;
+}
+
+int cmd_fail(const struct err *err)
+{
+	cmd_error("%s", err->text);
+	if (err->code == ERR_VERSION)
+		term_note("the running daemon is of another build: `opta daemon restart` starts "
+			  "this one");
 	return EXIT_ERROR;
 }
 

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct buf;
+struct err;
 struct json_t;
 
 /* Exit codes of every command. */
@@ -90,6 +91,9 @@ int cmd_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Ask the person at the terminal a question that y answers with yes, everything else with no.
  * False as well where nobody can be asked: standard input is no terminal. */
 bool cmd_confirm(const char *question);
+
+/* The same of an error, and what to do about it where that is known. */
+int cmd_fail(const struct err *err);
 
 /* What --json prints: one document on standard output, its numbers with at most three decimals. */
 void cmd_print_json(const struct json_t *root);

@@ -48,10 +48,10 @@ static int chat_plain(const struct chat_opts *o)
 	bool person = isatty(STDIN_FILENO);
 
 	if (client_open(&c, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	if (!opts.session) {
 		if (ask_new_session(&c, o->model, o->device, id, &err) != 0)
-			return cmd_error("%s", err.text);
+			return cmd_fail(&err);
 		opts.session = id;
 	}
 	if (person)
@@ -110,7 +110,7 @@ int cmd_chat(const struct cmd_line *line)
 	if (!opts.session)
 		opts.session = cmd_value(line, "--resume");
 	if (client_open(&c, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	/* Without one a chat begins all the same: it may be started meanwhile. */
 	if (!opts.device) {
 		discover_model_server(&c, &found);

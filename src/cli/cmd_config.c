@@ -1,9 +1,12 @@
 /* opta config list|get|set|unset */
+#include <unistd.h>
+
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/paths.h"
 #include "cli/cmd.h"
 #include "cli/settings.h"
+#include "cli/term.h"
 
 static void list_one(const struct config *c, const struct config_key *k)
 {
@@ -14,7 +17,7 @@ static void list_one(const struct config *c, const struct config_key *k)
 		buf_clear(&value);
 		buf_adds(&value, "(set)");
 	}
-	printf("%-30s %-24s %s%s\n", k->name, value.len ? buf_cstr(&value) : "-",
+	term_line("%-30s %-24s %s%s", k->name, value.len ? buf_cstr(&value) : "-",
 	    config_is_set(c, k->name) ? "* " : "  ", k->help);
 	buf_finish(&value);
 }
@@ -39,7 +42,11 @@ static int get(const struct config *c, const char *name)
 		    "there is no setting \"%s\"; `opta config list` names them all", name);
 	}
 	config_show(c, name, &value);
-	printf("%s\n", buf_cstr(&value));
+	/* A script gets the value as it is. */
+	if (term_is_terminal(STDOUT_FILENO))
+		term_line("%s", buf_cstr(&value));
+	else
+		printf("%s\n", buf_cstr(&value));
 	buf_finish(&value);
 	return EXIT_DONE;
 }

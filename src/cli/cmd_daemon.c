@@ -32,7 +32,7 @@ static int open_paths(struct client *c)
 	struct err err;
 
 	*c = (struct client){0};
-	return paths_init(&c->paths, &err) == 0 ? EXIT_DONE : cmd_error("%s", err.text);
+	return paths_init(&c->paths, &err) == 0 ? EXIT_DONE : cmd_fail(&err);
 }
 
 int cmd_daemon_start(const struct cmd_line *line)
@@ -44,8 +44,8 @@ int cmd_daemon_start(const struct cmd_line *line)
 	if (open_paths(&c) != EXIT_DONE)
 		return EXIT_ERROR;
 	if (client_start(&c, CLIENT_EXPLICIT, &started, &err) != 0)
-		return cmd_error("%s", err.text);
-	printf("daemon  %s   pid=%d   port=%d\n", started ? "started" : "already running",
+		return cmd_fail(&err);
+	term_line("daemon  %s   pid=%d   port=%d", started ? "started" : "already running",
 	    (int)c.pid, c.port);
 	return EXIT_DONE;
 }
@@ -106,9 +106,9 @@ static int print_running(const struct cmd_line *line, const struct client *c, bo
 	} else if (answers) {
 		print_health(c, health);
 	} else if (found) {
-		printf("daemon  not answering   pid=%d   port=%d\n", (int)c->pid, c->port);
+		term_line("daemon  not answering   pid=%d   port=%d", (int)c->pid, c->port);
 	} else {
-		printf("daemon  not answering   pid=%d\n", (int)c->pid);
+		term_line("daemon  not answering   pid=%d", (int)c->pid);
 	}
 	json_decref(health);
 	return answers ? EXIT_DONE : EXIT_ERROR;
@@ -167,7 +167,7 @@ int cmd_daemon_stop(const struct cmd_line *line)
 	}
 	rc = end_daemon(&c);
 	if (rc == EXIT_DONE)
-		printf("daemon  stopped   pid=%d\n", (int)c.pid);
+		term_line("daemon  stopped   pid=%d", (int)c.pid);
 	return rc;
 }
 
@@ -185,7 +185,7 @@ int cmd_daemon_restart(const struct cmd_line *line)
 	}
 	rc = cmd_daemon_start(line);
 	if (rc == EXIT_DONE)
-		printf("the token changed: clients read it again from %s\n", c.paths.state);
+		term_line("the token changed: clients read it again from %s", c.paths.state);
 	return rc;
 }
 
@@ -195,7 +195,7 @@ int cmd_daemon_run(const struct cmd_line *line)
 	struct err err;
 
 	if (launch_find_optad(optad, sizeof optad, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	execl(optad, "optad", "run", "--foreground", (char *)NULL);
 	return cmd_error("cannot run %s: %s", optad, strerror(errno));
 }
@@ -265,12 +265,12 @@ int cmd_daemon_reset(const struct cmd_line *line)
 		rc = end_daemon(&c);
 		if (rc != EXIT_DONE)
 			return rc;
-		printf("daemon  stopped   pid=%d\n", (int)c.pid);
+		term_line("daemon  stopped   pid=%d", (int)c.pid);
 	}
 	snprintf(old, sizeof old, "%s.1", c.paths.log);
 	unlink(c.paths.state);
 	unlink(c.paths.log);
 	unlink(old);
-	printf("removed state and log; the sessions in %s are untouched\n", c.paths.sessions_dir);
+	term_line("removed state and log; the sessions in %s are untouched", c.paths.sessions_dir);
 	return cmd_daemon_start(line);
 }

@@ -85,12 +85,12 @@ int cmd_do(const struct cmd_line *line)
 	if (opts.allow_all)
 		term_warn("--dangerous: everything the model asks for is done without asking");
 	if (client_open(&c, &err) != 0) {
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 	} else if (!discover_model_server(&c, &found)) {
 		rc = EXIT_ERROR;
 	} else if (!opts.session &&
 		   ask_new_session(&c, cmd_value(line, "--model"), found.device, id, &err) != 0) {
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 	} else {
 		if (!opts.session)
 			opts.session = id;

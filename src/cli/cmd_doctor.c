@@ -145,7 +145,7 @@ static int ask_optad(struct doctor *d, bool fix)
 	int rc = EXIT_DONE;
 
 	if (launch_find_optad(optad, sizeof optad, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	if (strchr(optad, '\''))
 		return cmd_error(
 		    "opta lies in a directory with a quote in its name, which doctor cannot run");
@@ -205,7 +205,7 @@ static void print_one(const json_t *check)
 	snprintf(left, sizeof left, "Checking %s...", json_cstr(check, "name", "?"));
 	printf("%-26s%s%s%s ", left, color ? ok ? "\033[32m" : "\033[31m" : "", ok ? "●" : "✗",
 	    color ? "\033[0m" : "");
-	term_printf("%s\n", json_cstr(check, "text", ""));
+	term_line("%s", json_cstr(check, "text", ""));
 }
 
 static int print_all(struct doctor *d, bool verbose)
@@ -223,19 +223,18 @@ static int print_all(struct doctor *d, bool verbose)
 	}
 	putchar('\n');
 	json_array_foreach (d->done, i, one)
-		term_printf("mended: %s\n", json_string_value(one));
+		term_line("mended: %s", json_string_value(one));
 	json_array_foreach (d->checks, i, one) {
 		if (json_is_true(json_object_get(one, "ok")))
 			continue;
 		problems++;
 		if (json_cstr(one, "fix", NULL))
-			term_printf(
-			    "%s: %s\n", json_cstr(one, "name", "?"), json_cstr(one, "fix", ""));
+			term_line("%s: %s", json_cstr(one, "name", "?"), json_cstr(one, "fix", ""));
 	}
 	if (!problems)
 		puts("All checks passed.");
 	else
-		printf("%zu problem%s found.\n", problems, problems == 1 ? "" : "s");
+		term_line("%zu problem%s found.", problems, problems == 1 ? "" : "s");
 	return problems ? EXIT_ERROR : EXIT_DONE;
 }
 
@@ -262,7 +261,7 @@ int cmd_doctor(const struct cmd_line *line)
 	int rc;
 
 	if (paths_init(&d.client.paths, &err) != 0) {
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 		goto out;
 	}
 	if (fix)

@@ -46,7 +46,7 @@ static int load(const struct paths *paths, const char *name, struct config **ret
 	if (access(buf_cstr(&path), F_OK) != 0)
 		rc = cmd_error("there is no environment \"%s\"; `opta env list` names them", name);
 	else if (config_load(buf_cstr(&path), ret, &err) != 0)
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 	buf_finish(&path);
 	return rc;
 }
@@ -55,7 +55,7 @@ static int open_paths(struct paths *paths)
 {
 	struct err err;
 
-	return paths_init(paths, &err) == 0 ? EXIT_DONE : cmd_error("%s", err.text);
+	return paths_init(paths, &err) == 0 ? EXIT_DONE : cmd_fail(&err);
 }
 
 int cmd_env_save(const struct cmd_line *line)
@@ -77,9 +77,9 @@ int cmd_env_save(const struct cmd_line *line)
 		if (file_make_dir(buf_cstr(&dir), &err) != 0 ||
 		    file_replace(buf_cstr(&dir), buf_cstr(&file), text.p, text.len, 0600, &err) !=
 			0)
-			rc = cmd_error("%s", err.text);
+			rc = cmd_fail(&err);
 		else
-			printf("saved as \"%s\"; `opta env use %s` brings it back\n", name, name);
+			term_line("saved as \"%s\"; `opta env use %s` brings it back", name, name);
 	}
 	config_free(config);
 	buf_finish(&dir);
@@ -103,7 +103,7 @@ int cmd_env_use(const struct cmd_line *line)
 	if (rc == EXIT_DONE)
 		rc = settings_save(&paths, config);
 	if (rc == EXIT_DONE)
-		term_printf("using \"%s\": model server %s, port %d\n", name,
+		term_line("using \"%s\": model server %s, port %d", name,
 		    config_text(config, "connection.host"),
 		    (int)config_int(config, "connection.port"));
 	config_free(config);
@@ -195,8 +195,7 @@ int cmd_env_show(const struct cmd_line *line)
 		if (!config_is_set(config, k->name))
 			continue;
 		config_show(config, k->name, &value);
-		term_printf(
-		    "%-30s %s\n", k->name, k->secret && value.len ? "(set)" : buf_cstr(&value));
+		term_line("%-30s %s", k->name, k->secret && value.len ? "(set)" : buf_cstr(&value));
 		buf_finish(&value);
 	}
 	config_free(config);
@@ -216,7 +215,7 @@ int cmd_env_delete(const struct cmd_line *line)
 		return rc;
 	put_path(&path, &paths, line->words[0]);
 	if (unlink(buf_cstr(&path)) == 0)
-		printf("deleted: %s\n", line->words[0]);
+		term_line("deleted: %s", line->words[0]);
 	else
 		rc = cmd_error("%s: %s", line->words[0],
 		    errno == ENOENT ? "there is no such environment" : strerror(errno));

@@ -37,7 +37,7 @@ static json_t *read_export(const char *name)
 	if (strcmp(name, "-") == 0)
 		read = cmd_read_stdin(&text, IMPORT_MAX) == EXIT_DONE;
 	else if (file_read(name, IMPORT_MAX, &text, &err) != 0)
-		read = cmd_error("%s", err.text) == EXIT_DONE;
+		read = cmd_fail(&err) == EXIT_DONE;
 	if (!read) {
 		buf_finish(&text);
 		return NULL;
@@ -168,7 +168,7 @@ int cmd_sessions_import(const struct cmd_line *line)
 		return EXIT_ERROR;
 	if (client_open(&c, &err) != 0) {
 		json_decref(export);
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	}
 	body = make_body(line, &c, export);
 	text = json_dumps(body, JSON_COMPACT);
@@ -177,8 +177,8 @@ int cmd_sessions_import(const struct cmd_line *line)
 	json_decref(body);
 	json_decref(export);
 	if (!made)
-		return cmd_error("%s", err.text);
-	term_printf("imported: %s\n", json_cstr(made, "id", "?"));
+		return cmd_fail(&err);
+	term_line("imported: %s", json_cstr(made, "id", "?"));
 	json_decref(made);
 	return EXIT_DONE;
 }

@@ -143,9 +143,10 @@ static bool systemd_runs(void)
 
 static void say_how_to_enable(struct service *s)
 {
-	printf("written: %s\n", buf_cstr(&s->path));
+	term_line("written: %s", buf_cstr(&s->path));
 	if (s->launchd) {
-		printf("enable it with:\n  launchctl load -w %s\n", buf_cstr(&s->path));
+		printf("enable it with:\n");
+		term_line("  launchctl load -w %s", buf_cstr(&s->path));
 	} else {
 		if (!systemd_runs())
 			term_note("systemd does not run this machine (there is no "
@@ -187,7 +188,7 @@ int cmd_daemon_install(const struct cmd_line *line)
 		put_unit(&text, program, true);
 	if (file_make_dir(buf_cstr(&s.dir), &err) != 0 ||
 	    file_replace(buf_cstr(&s.dir), s.name, text.p, text.len, 0644, &err) != 0) {
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 		goto out;
 	}
 	say_how_to_enable(&s);
@@ -205,14 +206,15 @@ int cmd_daemon_uninstall(const struct cmd_line *line)
 	if (rc != EXIT_DONE)
 		return rc;
 	if (unlink(buf_cstr(&s.path)) == 0) {
-		printf("removed: %s\nif it is enabled, end it with:\n", buf_cstr(&s.path));
+		term_line("removed: %s", buf_cstr(&s.path));
+		printf("if it is enabled, end it with:\n");
 		if (s.launchd)
 			printf("  launchctl remove dev.opta.daemon\n");
 		else
 			printf("  systemctl --user disable --now opta; systemctl --user "
 			       "daemon-reload\n");
 	} else if (errno == ENOENT) {
-		printf("nothing is installed (%s)\n", buf_cstr(&s.path));
+		term_line("nothing is installed (%s)", buf_cstr(&s.path));
 	} else {
 		rc = cmd_error("cannot remove %s: %s", buf_cstr(&s.path), strerror(errno));
 	}

@@ -18,7 +18,7 @@ static json_t *read_models(void)
 	json_t *root;
 
 	if (client_open(&c, &err) != 0) {
-		cmd_error("%s", err.text);
+		cmd_fail(&err);
 		return NULL;
 	}
 	root = client_json(&c, "GET", "/v3/models", NULL, CLIENT_ASK_MS, NULL, &err);
@@ -70,7 +70,7 @@ int cmd_models_list(const struct cmd_line *line)
 	else if (json_array_size(list))
 		table_print(t);
 	else
-		term_printf("%s names no models\n", json_cstr(root, "host", "the model server"));
+		term_line("%s names no models", json_cstr(root, "host", "the model server"));
 	table_free(t);
 	json_decref(root);
 	return EXIT_DONE;
@@ -115,7 +115,7 @@ int cmd_models_use(const struct cmd_line *line)
 	if (!find(json_object_get(root, "models"), name, &near))
 		rc = no_model(root, name, near);
 	else if ((rc = settings_change("model.default", name)) == EXIT_DONE)
-		term_printf("new sessions use %s\n", name);
+		term_line("new sessions use %s", name);
 	json_decref(root);
 	return rc;
 }
@@ -134,11 +134,13 @@ int cmd_models_info(const struct cmd_line *line)
 		rc = no_model(root, name, near);
 	} else {
 		put_tokens(tokens, sizeof tokens, one);
-		term_printf("model    %s%s\nserver   %s\nstate    %s\ncontext  %s%s\n", name,
-		    strcmp(json_cstr(root, "default", ""), name) == 0 ? "  (model.default)" : "",
-		    json_cstr(root, "host", "?"),
-		    loaded_word(one)[0] ? loaded_word(one) : "the server does not say",
-		    tokens[0] ? tokens : "the server does not say", tokens[0] ? " tokens" : "");
+		term_line("model    %s%s", name,
+		    strcmp(json_cstr(root, "default", ""), name) == 0 ? "  (model.default)" : "");
+		term_line("server   %s", json_cstr(root, "host", "?"));
+		term_line("state    %s",
+		    loaded_word(one)[0] ? loaded_word(one) : "the server does not say");
+		term_line("context  %s%s", tokens[0] ? tokens : "the server does not say",
+		    tokens[0] ? " tokens" : "");
 	}
 	json_decref(root);
 	return rc;

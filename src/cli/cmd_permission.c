@@ -17,12 +17,12 @@ static int read_pending(struct client *c, json_t **ret)
 	struct err err;
 
 	if (paths_init(&c->paths, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	*ret = NULL;
 	if (client_find(c) != CLIENT_RUNNING)
 		return EXIT_DONE;
 	*ret = client_json(c, "GET", "/v3/permissions", NULL, CLIENT_ASK_MS, NULL, &err);
-	return *ret ? EXIT_DONE : cmd_error("%s", err.text);
+	return *ret ? EXIT_DONE : cmd_fail(&err);
 }
 
 /* A request as a person reads it. */
@@ -30,12 +30,16 @@ static void print_one(const json_t *request)
 {
 	struct str preview = json_str(request, "preview"), line;
 
-	term_printf("%s  %s  session %s  until %s\n", json_cstr(request, "requestId", "?"),
+	term_line("%s  %s  session %s  until %s", json_cstr(request, "requestId", "?"),
 	    json_cstr(request, "toolName", "?"), json_cstr(request, "sessionId", "?"),
 	    json_cstr(request, "expiresAt", "?"));
 	while (preview.n) {
+		struct buf seen = {0};
+
 		preview = str_cut(preview, '\n', &line);
-		term_printf("    %.*s\n", (int)line.n, line.p);
+		term_put_visible(&seen, line.p, line.n);
+		term_line("    %s", buf_cstr(&seen));
+		buf_finish(&seen);
 	}
 }
 
@@ -105,8 +109,8 @@ static int send_answer(
 	    c, "POST", buf_cstr(&target), buf_cstr(&body), CLIENT_ASK_MS, &out, &err);
 	json_parse(out.p, out.len, &root, NULL);
 	if (status == 200) {
-		term_printf(
-		    "%s  %s\n", allow ? "allowed" : "denied", json_cstr(request, "requestId", ""));
+		term_line(
+		    "%s  %s", allow ? "allowed" : "denied", json_cstr(request, "requestId", ""));
 		rc = EXIT_DONE;
 	} else if (status == 409) {
 		rc = cmd_error("somebody was faster: it was decided \"%s\" by %s",

@@ -43,7 +43,7 @@ static int open_session(struct client *c, const char *typed, char *ret_id)
 
 	*c = (struct client){0};
 	if (client_open(c, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	return client_find_session(c, typed, ret_id, why, sizeof why) == 0 ? EXIT_DONE
 									   : cmd_error("%s", why);
 }
@@ -58,7 +58,7 @@ static json_t *read_session(const struct client *c, const char *id)
 	buf_addf(&target, "/v3/sessions/%s", id);
 	root = client_json(c, "GET", buf_cstr(&target), NULL, SESSIONS_SLOW_MS, NULL, &err);
 	if (!root)
-		cmd_error("%s", err.text);
+		cmd_fail(&err);
 	buf_finish(&target);
 	return root;
 }
@@ -96,13 +96,13 @@ int cmd_sessions_list(const struct cmd_line *line)
 	if (!cmd_number(line, "--limit", 1000000, &limit))
 		return EXIT_USAGE;
 	if (client_open(&c, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	/* One more tells whether there are more. */
 	buf_addf(&target, "/v3/sessions?limit=%" PRIu64, limit ? limit + 1 : 0);
 	list = client_json(&c, "GET", buf_cstr(&target), NULL, SESSIONS_SLOW_MS, NULL, &err);
 	buf_finish(&target);
 	if (!list)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	if (limit && json_array_size(list) > limit) {
 		json_array_remove(list, limit);
 		term_note("the newest %" PRIu64 "; --limit 0 shows all", limit);
@@ -137,10 +137,11 @@ int cmd_sessions_show(const struct cmd_line *line)
 	}
 	put_time(made, sizeof made, session, "createdAt");
 	put_time(updated, sizeof updated, session, "updatedAt");
-	term_printf("%s\n%s   %s%s%" PRId64 " turn%s   %s – %s\n\n",
-	    json_cstr(session, "title", ""), id, json_cstr(session, "model", ""),
+	term_line("%s", json_cstr(session, "title", ""));
+	term_line("%s   %s%s%" PRId64 " turn%s   %s – %s", id, json_cstr(session, "model", ""),
 	    json_cstr(session, "model", "")[0] ? "   " : "", json_int(session, "turnCount", 0),
 	    json_int(session, "turnCount", 0) == 1 ? "" : "s", made, updated);
+	putchar('\n');
 	transcript_put_messages(&out, &v, session, cmd_flag(line, "--compact"), 0);
 	term_write(&out);
 	buf_finish(&out);
@@ -173,7 +174,7 @@ static int write_out(const char *name, const struct buf *text)
 	close(fd);
 	if (rc != 0)
 		return cmd_error("cannot write %s: %s", name, strerror(-rc));
-	printf("written: %s\n", name);
+	term_line("written: %s", name);
 	return EXIT_DONE;
 }
 
@@ -217,9 +218,8 @@ static bool confirm(const json_t *session)
 {
 	char answer[16];
 
-	term_printf("delete %s  %s  (%" PRId64 " messages)? [y/N] ", json_cstr(session, "id", "?"),
+	term_question("delete %s  %s  (%" PRId64 " messages)? [y/N]", json_cstr(session, "id", "?"),
 	    json_cstr(session, "title", ""), json_int(session, "messageCount", 0));
-	fflush(stdout);
 	return fgets(answer, sizeof answer, stdin) && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
@@ -249,9 +249,9 @@ static int delete_one(const struct cmd_line *line, const char *typed)
 	buf_addf(&target, "/v3/sessions/%s", id);
 	root = client_json(&c, "DELETE", buf_cstr(&target), NULL, SESSIONS_SLOW_MS, NULL, &err);
 	buf_finish(&target);
-	rc = root ? EXIT_DONE : cmd_error("%s", err.text);
+	rc = root ? EXIT_DONE : cmd_fail(&err);
 	if (root)
-		printf("deleted: %s\n", id);
+		term_line("deleted: %s", id);
 	json_decref(root);
 	return rc;
 }
@@ -322,14 +322,14 @@ int cmd_sessions_search(const struct cmd_line *line)
 	if (!cmd_number(line, "--limit", 200, &limit))
 		return EXIT_USAGE;
 	if (client_open(&c, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	cmd_join(line, &words);
 	buf_addf(&target, "/v3/search?limit=%" PRIu64 "&q=", limit);
 	http_query_put(&target, buf_cstr(&words));
 	root = client_json(&c, "GET", buf_cstr(&target), NULL, SESSIONS_SLOW_MS, NULL, &err);
 	results = json_object_get(root, "results");
 	if (!root) {
-		rc = cmd_error("%s", err.text);
+		rc = cmd_fail(&err);
 	} else if (cmd_flag(line, "--json")) {
 		cmd_print_json(results);
 	} else if (json_array_size(results)) {
@@ -370,8 +370,8 @@ int cmd_sessions_rename(const struct cmd_line *line)
 	buf_finish(&body);
 	buf_finish(&title);
 	if (!root)
-		return cmd_error("%s", err.text);
-	term_printf("%s  %s\n", id, json_cstr(root, "title", ""));
+		return cmd_fail(&err);
+	term_line("%s  %s", id, json_cstr(root, "title", ""));
 	json_decref(root);
 	return EXIT_DONE;
 }

@@ -52,14 +52,14 @@ static void print_model(const json_t *models, const char *why)
 	int64_t tokens = json_int(one, "contextTokens", 0);
 
 	if (!models)
-		term_printf("model     %s\n", why);
+		term_line("model     %s", why);
 	else
-		term_printf("model     %s at %s\n", json_cstr(one, "id", "none is loaded"),
+		term_line("model     %s at %s", json_cstr(one, "id", "none is loaded"),
 		    json_cstr(models, "host", "?"));
 	if (tokens)
 		printf("context   %" PRId64 " tokens\n", tokens);
 	else
-		printf("context   %s\n", models ? "the server does not say" : "unknown");
+		term_line("context   %s", models ? "the server does not say" : "unknown");
 }
 
 int cmd_status(const struct cmd_line *line)
@@ -73,7 +73,7 @@ int cmd_status(const struct cmd_line *line)
 	bool running;
 
 	if (paths_init(&c.paths, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	running = client_find(&c) == CLIENT_RUNNING;
 	if (running) {
 		health = client_json(&c, "GET", "/v3/health", NULL, CLIENT_ASK_MS, NULL, &err);
@@ -85,10 +85,10 @@ int cmd_status(const struct cmd_line *line)
 	if (statvfs(access(c.paths.home, F_OK) == 0 ? c.paths.home : "/", &fs) == 0)
 		format_bytes((int64_t)(fs.f_bavail * fs.f_frsize), left, sizeof left);
 	if (health)
-		printf("daemon    running   pid=%d   port=%d   uptime=%s\n", (int)c.pid, c.port,
-		    uptime);
+		term_line(
+		    "daemon    running   pid=%d   port=%d   uptime=%s", (int)c.pid, c.port, uptime);
 	else
-		printf("daemon    %s\n", running ? "not answering" : "stopped");
+		term_line("daemon    %s", running ? "not answering" : "stopped");
 	print_model(models, err.text);
 	if (health)
 		printf("sessions  %" PRId64 "   running turns=%" PRId64 "   queued=%" PRId64 "\n",
@@ -96,7 +96,7 @@ int cmd_status(const struct cmd_line *line)
 		    json_int(runtime, "queuedTurnCount", 0));
 	else
 		printf("sessions  unknown\n");
-	printf("disk      %s of sessions, %s free\n", used, left);
+	term_line("disk      %s of sessions, %s free", used, left);
 	json_decref(models);
 	json_decref(health);
 	return health ? EXIT_DONE : running ? EXIT_ERROR : EXIT_STOPPED;

@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/os.h"
 #include "cli/cmd.h"
+#include "cli/term.h"
 #include "protocol/version.h"
 
 enum { SUPPORT_MAX_PART = 4 * 1024 * 1024 };
@@ -114,7 +115,7 @@ int cmd_support(const struct cmd_line *line)
 	else if (file_write_all(fd, out.p, out.len) != 0)
 		rc = cmd_error("cannot write %s", path);
 	else
-		printf("Saved %s\n", path);
+		term_line("Saved %s", path);
 	if (fd >= 0)
 		close(fd);
 	buf_finish(&out);

@@ -67,13 +67,18 @@ static void put_lossy(struct buf *out, struct str text)
 
 static void put_json(struct buf *out, struct str time, struct str word, struct str message)
 {
-	buf_adds(out, "{\"time\":");
-	put_lossy(out, time);
-	buf_adds(out, ",\"level\":");
-	put_lossy(out, word);
-	buf_adds(out, ",\"message\":");
-	put_lossy(out, message);
-	buf_adds(out, "}\n");
+	struct buf json = {0};
+
+	buf_adds(&json, "{\"time\":");
+	put_lossy(&json, time);
+	buf_adds(&json, ",\"level\":");
+	put_lossy(&json, word);
+	buf_adds(&json, ",\"message\":");
+	put_lossy(&json, message);
+	buf_adds(&json, "}\n");
+	/* As escapes: it means the same to a program, and nothing to a terminal. */
+	term_put_json(out, json.p, json.len);
+	buf_finish(&json);
 }
 
 bool logline_put(struct buf *out, const struct logline_opts *o, const char *p, size_t n)

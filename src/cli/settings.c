@@ -17,7 +17,7 @@ int settings_load(struct paths *ret_paths, struct config **ret)
 	struct err err;
 
 	if (paths_init(ret_paths, &err) != 0 || config_load(ret_paths->config, ret, &err) != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	return EXIT_DONE;
 }
 
@@ -33,7 +33,7 @@ int settings_save(const struct paths *paths, const struct config *c)
 		rc = file_replace(paths->home, "config.json", text.p, text.len, 0600, &err);
 	buf_finish(&text);
 	if (rc != 0)
-		return cmd_error("%s", err.text);
+		return cmd_fail(&err);
 	if (client_find(&client) == CLIENT_RUNNING)
 		kill(client.pid, SIGHUP);
 	return EXIT_DONE;
@@ -115,7 +115,7 @@ int settings_change(const char *key, const char *value)
 
 	if (rc == EXIT_DONE) {
 		rc = settings_set(c, key, value, &err);
-		rc = rc == 0 ? settings_save(&paths, c) : cmd_error("%s", err.text);
+		rc = rc == 0 ? settings_save(&paths, c) : cmd_fail(&err);
 	}
 	config_free(c);
 	return rc;

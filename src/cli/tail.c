@@ -8,8 +8,8 @@
 #include <unistd.h>
 
 #include "base/buf.h"
-#include "base/file.h"
 #include "cli/cmd.h"
+#include "cli/term.h"
 
 /* A log is at most LOG_MAX_BYTES (base/log.h) and a little. */
 enum { TAIL_MAX_BYTES = 16 * 1024 * 1024 };
@@ -63,13 +63,13 @@ static bool copy_new(const struct tail_opts *opts, int fd, struct buf *partial)
 		bool good;
 
 		if (!opts->show) {
-			if (file_write_all(STDOUT_FILENO, chunk, (size_t)n) != 0)
+			if (!term_put_now(chunk, (size_t)n))
 				return false;
 			continue;
 		}
 		buf_add(partial, chunk, (size_t)n);
 		show_lines(opts, partial, false, &out);
-		good = file_write_all(STDOUT_FILENO, out.p, out.len) == 0;
+		good = term_put_now(out.p, out.len);
 		buf_finish(&out);
 		if (!good)
 			return false;
@@ -134,7 +134,7 @@ int tail_file(const char *path, const struct tail_opts *opts)
 	}
 	at = opts->lines ? last_lines(&text, opts->lines) : text.len;
 	if (text.len > at)
-		rc = file_write_all(STDOUT_FILENO, text.p + at, text.len - at);
+		rc = term_put_now(text.p + at, text.len - at) ? 0 : -EIO;
 	buf_finish(&text);
 	if (opts->follow && rc == 0)
 		return follow(path, fd, opts);

@@ -91,9 +91,7 @@ static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 static void open_outlet(struct outlet *o, FILE **stream)
 {
 	FILE *f = fopencookie(o, "w", (cookie_io_functions_t){.write = write_outlet});
-	int how = o->fd == STDERR_FILENO	 ? _IONBF
-		  : term_is_terminal(o->fd) ? _IOLBF
-					    : _IOFBF;
+	int how = o->fd == STDERR_FILENO ? _IONBF : term_is_terminal(o->fd) ? _IOLBF : _IOFBF;
 
 	if (!f)
 		return;
@@ -140,6 +138,12 @@ void term_write(const struct buf *out)
 		fwrite(out->p, 1, out->len, stdout);
 }
 
+bool term_put_now(const char *p, size_t n)
+{
+	fwrite(p, 1, n, stdout);
+	return fflush(stdout) == 0;
+}
+
 void term_put_json_line(const char *p, size_t n)
 {
 	struct buf safe = {0};
@@ -155,22 +159,39 @@ void term_put_json_line(const char *p, size_t n)
 	buf_finish(&safe);
 }
 
-void term_printf(const char *fmt, ...)
+/* The arguments have no line of their own to pretend with. */
+static void put_flat_format(const char *end, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
+
+static void put_flat_format(const char *end, const char *fmt, va_list ap)
 {
-	struct buf safe = {0};
-	char *text;
+	struct buf text = {0}, safe = {0};
+
+	buf_addv(&text, fmt, ap);
+	term_put_flat(&safe, text.p, text.len);
+	fwrite(safe.p, 1, safe.len, stdout);
+	fputs(end, stdout);
+	buf_finish(&text);
+	buf_finish(&safe);
+}
+
+void term_line(const char *fmt, ...)
+{
 	va_list ap;
-	int n;
 
 	va_start(ap, fmt);
-	n = vasprintf(&text, fmt, ap);
+	put_flat_format("\n", fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return;
-	term_put_harmless(&safe, text, (size_t)n);
-	fwrite(safe.p, 1, safe.len, stdout);
-	buf_finish(&safe);
-	free(text);
+}
+
+void term_question(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	put_flat_format(" ", fmt, ap);
+	va_end(ap);
+	fflush(stdout);
 }
 
 void term_put_note(const char *p, size_t n)
@@ -194,7 +215,7 @@ void term_note(const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
-	term_put_harmless(&safe, text, strlen(text));
+	term_put_flat(&safe, text, strlen(text));
 	fprintf(stderr, color ? "\033[2m%s\033[0m\n" : "%s\n", buf_cstr(&safe));
 	buf_finish(&safe);
 }

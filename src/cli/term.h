@@ -58,12 +58,18 @@ void term_put_json(struct buf *out, const char *p, size_t n);
 /* To standard output, as it is; an empty one is nothing. */
 void term_write(const struct buf *out);
 
+/* The same at once. False: standard output takes nothing any more. */
+bool term_put_now(const char *p, size_t n);
+
 /* A line of JSON. */
 void term_put_json_line(const char *p, size_t n);
 
-/* Formatted text to standard output, its control characters made harmless: ids, titles, previews.
- */
-void term_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* A line on standard output, made of pieces that may be others': ids, titles, names. None of them
+ * can begin a line of its own. */
+void term_line(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* The same for a question, whose answer is typed behind it. */
+void term_question(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* Styled text of ours (whole lines) on standard error. */
 void term_put_note(const char *p, size_t n);
