@@ -10,10 +10,12 @@
 static const char bash[] =
     "# opta for bash: eval \"$(opta completions bash)\" in ~/.bashrc\n"
     "_opta() {\n"
-    "\tlocal line\n"
+    "\tlocal line quoted\n"
     "\tCOMPREPLY=()\n"
+    /* A name is whatever its server calls it: quoted, so that Enter runs nothing in it. */
     "\twhile IFS= read -r line; do\n"
-    "\t\tCOMPREPLY+=(\"${line%%$'\\t'*}\")\n"
+    "\t\tprintf -v quoted %q \"${line%%$'\\t'*}\"\n"
+    "\t\tCOMPREPLY+=(\"$quoted\")\n"
     "\tdone < <(\"$1\" completions list -- \"${COMP_WORDS[@]:1:COMP_CWORD}\" 2>/dev/null)\n"
     "\tif [ ${#COMPREPLY[@]} -eq 0 ]; then compopt -o default; fi\n"
     "}\n"

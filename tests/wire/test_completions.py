@@ -87,6 +87,28 @@ def test_zsh_completes():
         term.close()
 
 
+def test_a_completed_name_runs_nothing():
+    name = "demo$(touch${IFS}pwned)`touch${IFS}pwned`;touch pwned&"
+    home, _, _ = stack(demo=("--model", name))
+    home.env = with_opta_in_path(home)
+    for shell, setup in (("bash --norc -i", 'eval "$(opta completions bash)"'), ("zsh -f -i", 'autoload -U compinit; compinit -u; eval "$(opta completions zsh)"'),
+                         ("fish --no-config -i", "opta completions fish | source")):
+        term = Terminal(SimpleNamespace(home=home, ws=home.work), command=shell)
+        try:
+            term.type(setup + "; echo rea''dy\n")
+            term.wait("ready")
+            term.type("opta models use dem")
+            term.keys("Tab")
+            term.until(lambda: "touch" in term.screen().split("models use dem")[-1], 10, "the name")
+            term.keys("Enter")
+            term.wait("new sessions use")
+            check(not os.path.exists(os.path.join(home.work, "pwned")), f"{shell}: the name of a model ran a command")
+            check_equal(f"{shell}: the whole name", home.opta("config", "get", "model.default").text.strip(), name)
+            home.opta("config", "unset", "model.default").expect(0)
+        finally:
+            term.close()
+
+
 def test_scripts_are_clean():
     home = Home()
     for args, text in ((("shellcheck", "-s", "bash", "-"), home.opta("completions", "bash").expect(0).text),
