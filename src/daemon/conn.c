@@ -383,25 +383,41 @@ static void on_request(void *data)
 	call->route->handle(call);
 }
 
+/* The token of a request that was refused, where it would have counted in a good one. */
+static struct str refused_token(struct conn *c, struct buf *scratch)
+{
+	struct str target = http_parser_target(http_conn_parser(c->http)), path, query = {NULL, 0};
+	char id[ROUTE_ID_SIZE], rid[ROUTE_ID_SIZE];
+	const struct route *route = NULL;
+
+	/* What was no HTTP from its first byte on has none. */
+	if (target.n) {
+		path = http_path(target, &query);
+		route = route_find(str_of("GET"), path, id, rid);
+	}
+	return shown_token(c, query, route && route->flags & ROUTE_QUERY_TOKEN, scratch);
+}
+
 static void on_bad(void *data, const char *reason, bool too_large)
 {
 	struct conn *c = data;
+	struct buf scratch = {0};
 	char sentence[200];
-
-	struct str token, none = {NULL, 0};
+	struct str token;
+	bool right;
 
 	if (c->call)
 		call_free(c->call);
 	/* Who has not shown the token learns nothing of what we made of their bytes, nor more
 	 * about a token than by a good request. */
-	token = shown_token(c, none, false, NULL);
-	if (!c->known && token.n) {
-		if (auth_token_ok(&c->server->auth, token)) {
-			make_known(c);
-		} else if (!auth_guess(&c->server->auth)) {
-			conn_close(c);
-			return;
-		}
+	token = refused_token(c, &scratch);
+	right = token.n && auth_token_ok(&c->server->auth, token);
+	buf_finish(&scratch);
+	if (!c->known && right) {
+		make_known(c);
+	} else if (!c->known && token.n && !auth_guess(&c->server->auth)) {
+		conn_close(c);
+		return;
 	}
 	if (!c->known) {
 		reject(c, API_UNAUTHORIZED,

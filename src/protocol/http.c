@@ -439,6 +439,11 @@ const char *http_parser_error(const struct http_parser *p, bool *ret_too_large)
 	return p->reason ? p->reason : "malformed";
 }
 
+struct str http_parser_target(const struct http_parser *p)
+{
+	return (struct str){p->head.p, p->target_len};
+}
+
 struct str http_header_str(const struct http_parser *p, struct str name, size_t *ret_count)
 {
 	struct str found = {NULL, 0};

@@ -89,6 +89,9 @@ static inline struct str http_header(
 /* Does the comma-separated list in header `name` hold `token` (any case)? */
 bool http_header_has(const struct http_parser *p, const char *name, const char *token);
 
+/* The target as far as it came, also of a request that was refused; valid like the head. */
+struct str http_parser_target(const struct http_parser *p);
+
 /* Has the head of the current message begun to arrive? */
 bool http_parser_started(const struct http_parser *p);
 

@@ -246,6 +246,11 @@ def test_a_head_that_is_too_large_is_431_wherever_the_token_stands_in_it():
         check_equal(f"{name}, no token", raw(daemon.port, stranger).status, 401)
         wrong = request_bytes("GET", "/v3/sessions" + query, headers=[host, *headers, ("Authorization", "Bearer opta_dk_no")])
         check_equal(f"{name}, a wrong token", raw(daemon.port, wrong).status, 401)
+    # Where a token in the query counts, it counts here too; elsewhere it does not.
+    for path, status in (("/v3/ws", 431), ("/v3/sse/events", 431), ("/v3/sessions", 401)):
+        for token, want in ((daemon.token, status), ("wrong", 401)):
+            data = request_bytes("GET", f"{path}?sessionId=x&token={token}", headers=[host, *big])
+            check_equal(f"{path} with {'the' if token != 'wrong' else 'a wrong'} token in its query", raw(daemon.port, data).status, want)
     still_serves(daemon)
 
 
