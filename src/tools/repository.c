@@ -19,8 +19,6 @@
 
 enum {
 	REPOSITORY_MAX_TEXT = 256 * 1024, /* of a configuration that is looked at */
-	REPOSITORY_LOOK_DEPTH = 4,	  /* directories of the workspace that are looked at */
-	REPOSITORY_LOOK_ENTRIES = 5000,
 };
 
 /* --- finding it --- */
@@ -329,13 +327,53 @@ struct look {
 	size_t entries;
 };
 
+bool repository_guards_name(const char *name)
+{
+	/* Checkouts and merges change these; what they name must be in the configuration too. */
+	return strcmp(name, ".gitattributes") != 0 && strcmp(name, ".gitmodules") != 0 &&
+	       control_name(name, strlen(name));
+}
+
+bool repository_file_is_sound(
+    const char *dir, const char *workspace, const struct repository_guards *known)
+{
+	char path[REPOSITORY_MAX_PATH + 8], line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+
+	snprintf(path, sizeof path, "%s/.git", dir);
+	if (!repository_line(path, "gitdir: ", line, sizeof line) ||
+	    !repository_resolve(dir, line, at))
+		return false;
+	if (!mounts_within(at, workspace))
+		return true;
+	for (size_t i = 0; i < known->count; i++)
+		if (strcmp(known->all[i].path, at) == 0)
+			return true;
+	/* Whatever a new one holds is looked at where it lies, when git put it there. */
+	return strstr(at, "/.git/modules/") != NULL || strstr(at, "/.git/worktrees/") != NULL;
+}
+
+static void guards_add_link(struct repository_guards *g, const char *path)
+{
+	char target[REPOSITORY_MAX_PATH];
+	ssize_t n = readlink(path, target, sizeof target - 1);
+
+	if (n <= 0 || g->link_count == REPOSITORY_MAX_LINKS)
+		return;
+	target[n] = '\0';
+	g->links[g->link_count].path = mem_strdup(path);
+	g->links[g->link_count++].target = mem_strdup(target);
+}
+
 static void look_at_entry(struct look *l, const char *dir, const char *path, const char *name)
 {
 	char line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
 
-	if (strcmp(name, ".gitattributes") == 0 || strcmp(name, ".gitmodules") == 0 ||
-	    !control_name(name, strlen(name)))
+	if (!repository_guards_name(name))
 		return;
+	if (repository_is_kind(path, S_IFLNK)) {
+		guards_add_link(l->guards, path);
+		return;
+	}
 	if (strcmp(name, ".git") == 0 && repository_is_kind(path, S_IFDIR)) {
 		/* Also what a command has left of one: git makes it whole again around its
 		   configuration. */
@@ -363,8 +401,13 @@ static void look_at(struct look *l, const char *dir, int depth)
 		snprintf(
 		    path, sizeof path, "%.*s/%.255s", (int)(sizeof path - 257), dir, e->d_name);
 		look_at_entry(l, dir, path, e->d_name);
-		if (depth > 0 && e->d_type == DT_DIR && e->d_name[0] != '.' &&
-		    strcmp(e->d_name, "node_modules") != 0)
+		if (depth <= 0 || e->d_type != DT_DIR || e->d_name[0] == '.' ||
+		    strcmp(e->d_name, "node_modules") == 0)
+			continue;
+		/* A bare one. */
+		if (control_git_directory(path))
+			guards_add_git(l->guards, path, l->workspace, 3);
+		else
 			look_at(l, path, depth - 1);
 	}
 	if (d)
@@ -376,7 +419,7 @@ void repository_guard(const char *workspace, const struct repository *r, bool wr
 {
 	struct look look = {.guards = ret, .workspace = workspace};
 
-	ret->count = ret->absent_count = 0;
+	ret->count = ret->absent_count = ret->link_count = 0;
 	/* Outside the workspace it is read-only as it is. */
 	if (r->git[0] && (!r->outside || writable)) {
 		guards_add_git(ret, r->common, workspace, 3);
@@ -394,5 +437,9 @@ void repository_guards_finish(struct repository_guards *g)
 		free(g->all[i].path);
 	for (size_t i = 0; i < g->absent_count; i++)
 		free(g->absent[i]);
-	g->count = g->absent_count = 0;
+	for (size_t i = 0; i < g->link_count; i++) {
+		free(g->links[i].path);
+		free(g->links[i].target);
+	}
+	g->count = g->absent_count = g->link_count = 0;
 }

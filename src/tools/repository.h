@@ -16,6 +16,9 @@ enum {
 	REPOSITORY_MAX_PATH = 4096,
 	REPOSITORY_MAX_GUARDS = 512, /* what is found past that is not guarded */
 	REPOSITORY_MAX_ABSENT = 128,
+	REPOSITORY_MAX_LINKS = 64,
+	REPOSITORY_LOOK_DEPTH = 4, /* directories of the workspace that are looked at */
+	REPOSITORY_LOOK_ENTRIES = 5000,
 };
 
 struct repository {
@@ -39,6 +42,11 @@ struct repository_guards {
 	   nothing to mount over: whoever watches the call removes them when they appear. */
 	char *absent[REPOSITORY_MAX_ABSENT];
 	size_t absent_count;
+	/* Links in the place of control files: nothing is mounted over a link. */
+	struct {
+		char *path, *target;
+	} links[REPOSITORY_MAX_LINKS];
+	size_t link_count;
 };
 
 /*
@@ -50,6 +58,16 @@ struct repository_guards {
  */
 void repository_guard(const char *workspace, const struct repository *r, bool writable,
     const char *home, struct repository_guards *ret);
+/* Is an entry of this name one that is guarded, wherever it lies in the workspace? */
+bool repository_guards_name(const char *name);
+
+/*
+ * Does the new `.git` file in dir lead to a git directory outside the workspace, or to one that
+ * brings nothing of its own: a submodule's below a guarded repository?
+ */
+bool repository_file_is_sound(
+    const char *dir, const char *workspace, const struct repository_guards *known);
+
 void repository_guards_finish(struct repository_guards *g);
 
 #endif

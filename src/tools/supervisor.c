@@ -66,6 +66,7 @@ struct supervisor {
 	pid_t tool;	    /* 0: gone */
 	int status;	    /* of the tool, once it is gone */
 	struct output *output;
+	struct buf aside;				  /* what was put aside of what it made */
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
 	bool timed_out, told_to_end, end_now, more_dead;
@@ -530,6 +531,7 @@ static void look_at_use(struct supervisor *s)
 	struct usage use;
 
 	view_look(&s->view);
+	view_put_aside(&s->view, false, &s->aside);
 	usage_look(getpid(), s->init, &use);
 	wait = background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS;
 	/* Memory is soon filled. */
@@ -683,6 +685,7 @@ static void answer_command(struct supervisor *s)
 	describe_end(s, &a, &text, crash, sizeof crash);
 	if (!text.len)
 		buf_adds(&text, "(no output)\n");
+	buf_add(&text, s->aside.p, s->aside.len < OUTPUT_TAIL ? s->aside.len : OUTPUT_TAIL);
 	if (!a.ok && s->view.repository.outside && !s->view.repository_write)
 		buf_addf(&text,
 		    "[the git repository at %s lies outside the workspace and was read-only]\n",
@@ -846,6 +849,10 @@ void supervisor_run(const struct supervisor_opts *opts)
 	watch(&s, !command);
 	end_rest(&s);
 	view_look(&s.view);
+	view_put_aside(&s.view, true, &s.aside);
+	if (s.request.step == STEP_BACKGROUND && s.aside.len)
+		send_frame(&s, FRAME_STDERR, s.aside.p,
+		    s.aside.len < OUTPUT_TAIL ? s.aside.len : OUTPUT_TAIL);
 	if (s.end_now)
 		buf_finish(&s.result);
 	else if (command)

@@ -14,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/err.h"
+#include "tools/aside.h"
 #include "tools/control.h"
 #include "tools/limits.h"
 #include "tools/mounts.h"
@@ -23,7 +25,11 @@
 /* The pid of its supervisor follows: whoever finds it later knows whether that is gone. */
 #define VIEW_TEMP_NAME "opta-tool-"
 
-enum { VIEW_LEFT_SECONDS = 3600 };
+enum {
+	VIEW_LEFT_SECONDS = 3600,
+	VIEW_ASIDE_US = 500 * 1000, /* between two looks for new control files */
+	VIEW_ASIDE_SHARE = 50,	    /* and so many times what the last one took */
+};
 
 /* The private directories lie over these. */
 static bool view_is_covered(const char *path)
@@ -114,6 +120,16 @@ void view_look(struct view *v)
 		unlink(v->guards->absent[i]);
 }
 
+void view_put_aside(struct view *v, bool ended, struct buf *told)
+{
+	uint64_t now = clock_mono_us();
+
+	if (!v->guards || !v->workspace[0] || (!ended && (!v->opts.init || now < v->aside_us)))
+		return;
+	aside_put(v->workspace, v->guards, told);
+	v->aside_us = clock_mono_us() + VIEW_ASIDE_US + VIEW_ASIDE_SHARE * (clock_mono_us() - now);
+}
+
 static int view_failed(struct err *reterr, int rc, const struct err *why)
 {
 	return err_set(
@@ -195,7 +211,12 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 		view_make_shared(v);
 	if (!opts->init && opts->request->artifacts)
 		v->artifacts = open(opts->request->artifacts, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	v->guards = &guards;
+	if (opts->command && real[0] && strlen(real) < sizeof v->workspace) {
+		v->guards = &guards;
+		snprintf(
+		    v->workspace, sizeof v->workspace, "%.*s", (int)sizeof v->workspace - 1, real);
+		v->aside_us = clock_mono_us() + VIEW_ASIDE_US;
+	}
 	return rc;
 }
 

@@ -14,6 +14,7 @@
 #include "tools/request.h"
 #include "tools/tool.h"
 
+struct buf;
 struct err;
 struct sandbox_support;
 
@@ -30,9 +31,11 @@ struct view {
 	int artifacts;		       /* descriptor of the sessions directory, -1: none */
 	char extra[TOOL_MAX_PATH + 1]; /* the directory outside that must be seen, "" none */
 	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
-	struct repository repository;	  /* of a command */
-	bool repository_write;		  /* it lies outside the workspace, and may be written */
-	struct repository_guards *guards; /* NULL: none */
+	struct repository repository;	     /* of a command */
+	bool repository_write;		     /* it lies outside the workspace, and may be written */
+	struct repository_guards *guards;    /* NULL: none */
+	char workspace[REPOSITORY_MAX_PATH]; /* its real path, "" when it is not known */
+	uint64_t aside_us;		     /* not looked for new control files before */
 };
 
 /* Make it. 0, or a negative code with a sentence for whoever called the tool: nothing may run. */
@@ -44,6 +47,13 @@ const char *view_repository(const struct view *v, int i);
 /* From time to time while a command runs, and when it has ended: put right what cannot be kept
  * from happening. */
 void view_look(struct view *v);
+
+/*
+ * Put control files that the command made aside, and say so in told. Where nothing but its own
+ * processes can write through what was swapped meanwhile, also while it runs: then not more often
+ * than its cost allows.
+ */
+void view_put_aside(struct view *v, bool ended, struct buf *told);
 
 /* Remove what was made for it, with all that the call left in it. Blocks. */
 void view_finish(struct view *v);

@@ -151,6 +151,47 @@ def test_a_command_changes_no_configuration_hooks_or_attributes():
         check_equal(f"what {command!r} changed", changed, set())
 
 
+MADE = (
+    ("echo evil >.envrc", ".envrc"), ("mkdir -p a/b; echo evil >a/b/.envrc", "a/b/.envrc"), ("mkdir .vscode; echo evil >.vscode/tasks.json", ".vscode"),
+    ("mkdir .husky; echo evil >.husky/pre-commit", ".husky"), ("mkdir x; ln -s x .idea", ".idea"), ("echo evil >tmp; mv tmp .ENVRC", ".ENVRC"),
+    ("git init -q n; git -C n config core.fsmonitor evil", "n/.git/config"), ("git init -q p; echo evil >p/.git/hooks/pre-commit", "p/.git/hooks/pre-commit"),
+    ("git init -q --bare q; echo evil >q/hooks/update", "q/hooks/update"), ("git init -q --bare r; printf '[core] pager=evil\\n' >>r/config", "r/config"),
+    ("git init -q s; mkdir -p s/.git/info; echo '* filter=x' >s/.git/info/attributes", "s/.git/info/attributes"),
+    ("git init -q t; echo ../../evil >t/.git/commondir", "t/.git/commondir"), ("git init -q u; mv u/.git u/g; echo 'gitdir: g' >u/.git; git -C u config core.pager evil", "u/.git"),
+    ("git init -q v; ln -sf /etc/hostname v/.git/config", "v/.git/config"), ("git init -q w; printf '[alias]\\n\\tst = !evil\\n' >>w/.git/config", "w/.git/config"),
+    ("git init -q y; printf '[include]\\npath = evil\\n' >>y/.git/config", "y/.git/config"), ("git init -q z; rm -r z/.git/hooks; mkdir h; ln -s ../../h z/.git/hooks", "z/.git/hooks"),
+)
+
+
+def test_a_control_file_that_a_command_makes_is_put_aside_and_told():
+    bench = Bench()
+    sid = bench.session()
+    for command, path in MADE:
+        end = bench.run(command, sid=sid)
+        check(not os.path.lexists(bench.path(path)), f"{command!r} left {path}; {end['result']!r}")
+        check(os.path.lexists(bench.path(path + ".opta-unapproved")), f"{command!r}: {path} is not aside")
+        holds("the answer", end["result"], f"/{path} would make git, a shell or an editor run something")
+
+
+def test_a_new_repository_of_a_command_works():
+    bench = Bench()
+    out = bench.run("git init -q && git config user.name a && git config user.email a@b && echo x >f && git add f && git commit -q -m one && "
+                    "git clone -q . cloned && git -C cloned log --format=%s && git worktree add -q other && git status --short")["result"]
+    check("put aside" not in out and "one" in out, f"output: {out!r}")
+    check_equal("the log", git(bench.ws, "log", "--format=%s"), "one\n")
+    check_equal("the clone", git(bench.path("cloned"), "remote"), "origin\n")
+
+
+def test_a_link_in_the_place_of_a_git_directory_stays_the_link_it_was():
+    bench = Bench()
+    repository(os.path.join(bench.home.root, "elsewhere"))
+    os.symlink(os.path.join(bench.home.root, "elsewhere", ".git"), bench.path(".git"))
+    bench.run("echo x")
+    check_equal("the link", os.readlink(bench.path(".git")), os.path.join(bench.home.root, "elsewhere", ".git"))
+    holds("another link", bench.run("git init -q --bare evil; rm .git; ln -s evil .git")["result"], "/.git would make git")
+    check(not os.path.lexists(bench.path(".git")), "the other link stayed")
+
+
 def test_git_commit_works_in_a_repository():
     bench = Bench()
     repository(bench.ws)
