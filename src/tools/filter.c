@@ -313,7 +313,7 @@ int filter_enter(const struct sandbox_opts *o, int *ret_listener, struct err *re
 	if (rc == 0 && o->broker)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(prctl), 2,
 		    SCMP_A0(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, PR_SET_DUMPABLE),
-		    SCMP_A1(SCMP_CMP_EQ, 0));
+		    SCMP_A1(SCMP_CMP_EQ, 0, 0));
 	for (size_t i = 0; rc == 0 && o->broker && i < 2; i++)
 		rc = seccomp_rule_add(
 		    ctx, SCMP_ACT_NOTIFY, i ? SCMP_SYS(bind) : SCMP_SYS(connect), 0);
