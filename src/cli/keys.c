@@ -93,11 +93,16 @@ static size_t sequence_length(const char *p, size_t n)
 		return n < 3 ? 0 : 3;
 	if (p[1] != '[')
 		return 2;
-	/* CSI: parameters, then one final byte (ECMA-48 5.4). */
-	for (i = 2; i < n; i++)
-		if (p[i] >= 0x40 && p[i] <= 0x7E)
+	/* CSI: parameters, then one final byte (ECMA-48 5.4). Anything else ends it unfinished. */
+	for (i = 2; i < n; i++) {
+		unsigned char c = (unsigned char)p[i];
+
+		if (c >= 0x40 && c <= 0x7E)
 			return i + 1;
-	return n > KEYS_MAX_SEQUENCE ? n : 0;
+		if (c < 0x20 || c > 0x7E || i == KEYS_MAX_SEQUENCE)
+			return i;
+	}
+	return 0;
 }
 
 static bool is_sequence(const char *p, size_t n, const char *want)
@@ -169,8 +174,7 @@ static size_t take_one(struct keys *k, keys_cb *on_key, void *data)
 		if (!len)
 			return str_utf8_partial(p, n < 4 ? n : 3) && n < 4 ? 0 : 1;
 		/* One character: those that follow come by themselves. */
-		for (len = 1; len < n && ((unsigned char)p[len] & 0xC0) == 0x80;)
-			len++;
+		len = c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 	}
 	on_key(data, KEY_TEXT, p, len, false);
 	return len;
