@@ -180,10 +180,17 @@ static void put_rows(struct buf *out, const struct view *v, struct str line,
     const struct lines_style *l, const char *style, struct shown *shown)
 {
 	unsigned room = v->width > 6 ? v->width - 4 : 100000;
-	struct buf safe = {0};
+	struct buf safe = {0}, plain = {0};
 	size_t at = 0;
 
-	put_line(&safe, line.p, line.n, l->wrap ? ~0U : room);
+	/* A tab is as wide as in the other text shown here, so that indentation is seen. */
+	for (size_t i = 0; i < line.n; i++)
+		if (line.p[i] == '\t')
+			buf_adds(&plain, "    ");
+		else
+			buf_addc(&plain, line.p[i]);
+	put_line(&safe, plain.len ? plain.p : "", plain.len, l->wrap ? ~0U : room);
+	buf_finish(&plain);
 	do {
 		size_t fits = l->wrap ? view_fit(safe.p + at, safe.len - at, room, NULL) : safe.len;
 
