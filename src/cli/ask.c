@@ -146,7 +146,10 @@ static void on_ask_signal(uv_signal_t *handle, int signum)
 		return;
 	if (signum != SIGINT)
 		a->signum = signum;
-	ask_cancel(a);
+	if (signum != SIGINT && a->opts->leave_running)
+		ask_finish(a, ask_cancelled_code(a));
+	else
+		ask_cancel(a);
 }
 
 /* Nobody reads any more: what the model would still do is done for nobody. */
@@ -155,7 +158,7 @@ static void ask_lose_reader(struct ask *a)
 	if (a->lost_reader || a->exit_code >= 0)
 		return;
 	a->lost_reader = true;
-	if (a->cancelling)
+	if (a->cancelling || a->opts->leave_running)
 		ask_finish(a, EXIT_ERROR);
 	else
 		ask_cancel(a);
@@ -430,9 +433,12 @@ static void ask_end(struct ask *a)
 	}
 	if (a->write_error)
 		cmd_error("cannot write standard output: %s%s", strerror(-a->write_error),
-		    a->exit_code == EXIT_DONE ? "" : "; the turn was cancelled");
+		    a->exit_code == EXIT_DONE || a->opts->leave_running
+			? ""
+			: "; the turn was cancelled");
 	else if (a->lost_reader)
-		cmd_error("standard output is not read any more; the turn was cancelled");
+		cmd_error("standard output is not read any more; the turn %s",
+		    a->opts->leave_running ? "goes on" : "was cancelled");
 	else if (a->error.code)
 		ask_say_error(a);
 	page_finish(&a->page);
@@ -450,6 +456,8 @@ int ask_run(struct client *c, const struct ask_opts *opts)
 	ask_look_at_session(&a);
 	uv_run(&a.loop, UV_RUN_DEFAULT);
 	ask_end(&a);
+	if (opts->ret_gone && (a.signum || a.lost_reader || a.write_error))
+		*opts->ret_gone = true;
 	if (a.exit_code == EXIT_DONE && a.write_error)
 		a.exit_code = EXIT_ERROR;
 	return a.exit_code < 0 ? EXIT_ERROR : a.exit_code;

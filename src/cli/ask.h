@@ -25,7 +25,9 @@ struct ask_opts {
 	const char *content; /* the user's words */
 	size_t content_len;
 	enum ask_format format;
-	bool quiet; /* the answer alone */
+	bool quiet;	    /* the answer alone */
+	bool leave_running; /* a signal or a lost reader ends us and not the turn, as in chat */
+	bool *ret_gone;	    /* set when one of the two ended us; may be NULL */
 	/* What the turn may do (protocol/requests.h, struct turn_overrides). */
 	bool allow_edits, allow_all, non_interactive;
 	uint64_t max_tool_calls; /* 0: the setting's */

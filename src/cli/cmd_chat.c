@@ -45,8 +45,11 @@ static int chat_plain(const struct chat_opts *o)
 	ssize_t n;
 	struct err err;
 	int rc = EXIT_DONE;
-	bool person = isatty(STDIN_FILENO);
+	bool person = isatty(STDIN_FILENO), gone = false;
 
+	/* A terminal that goes away leaves its turn running; a script that ends ends it. */
+	opts.leave_running = person;
+	opts.ret_gone = &gone;
 	if (client_open(&c, &err) != 0)
 		return cmd_fail(&err);
 	if (!opts.session) {
@@ -83,12 +86,14 @@ static int chat_plain(const struct chat_opts *o)
 		opts.content = words.p;
 		opts.content_len = words.n;
 		rc = ask_run(&c, &opts);
+		if (gone)
+			break;
 	}
 	free(line);
 	if (person)
 		fputc('\n', stderr);
 	/* A person sees each error as it happens; a script wants to know of the last. */
-	return person ? EXIT_DONE : rc;
+	return person && !gone ? EXIT_DONE : rc;
 }
 
 int cmd_chat(const struct cmd_line *line)

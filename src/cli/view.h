@@ -16,8 +16,8 @@ struct buf;
 
 enum {
 	VIEW_PREVIEW_LINES = 60, /* of a change that was made; the rest is counted */
-	VIEW_REQUEST_ROWS = 10,	 /* of a request that are shown even on the lowest screen */
-	VIEW_AROUND_REQUEST = 8, /* rows of a screen for what stands around a request */
+	VIEW_REQUEST_ROWS = 2,	 /* of a request that are shown even on the lowest screen */
+	VIEW_AROUND_REQUEST = 9, /* rows of a screen for what stands around a request */
 };
 
 struct view {

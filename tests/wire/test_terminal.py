@@ -222,6 +222,18 @@ def test_what_was_not_shown_cannot_be_approved():
     on_terminal(bench, do, "do", quoted(call("run_command", command=command)), env={"PAGER": pager})
 
 
+def test_on_a_low_screen_a_request_is_not_approved_by_its_end():
+    def body(bench, term):
+        bench.daemon.submit(bench.daemon.http("GET", "/v3/sessions").json()[0]["id"], call("run_command", command="true\n" * 5 + "touch ran"))
+        term.wait("more lines: [v] shows")
+        term.answer("y")
+        term.wait("first press v")
+        check(not os.path.exists(bench.path("ran")), "what was not shown was approved")
+        term.answer("n")
+        term.wait("denied")
+    chat(body, height=10)
+
+
 def test_what_is_unseen_is_shown_before_it_is_approved():
     def body(bench, term):
         bench.write("a.txt", "one\n\ttwo\nthree\n")
@@ -402,6 +414,29 @@ def test_a_signal_ends_the_turn_with_opta_do():
         os.kill(process.pid, signum)
         bench.home.ended(process).expect(130 if signum == signal.SIGINT else 128 + signum)
         wait_for(lambda: any(e["event"] == "session.cancelled" for e in bench.daemon.events(sid)), 5, "the cancel")
+
+
+def test_a_signal_ends_a_plain_chat_and_a_persons_turn_goes_on():
+    for person in (True, False):
+        bench = Bench()
+        sid = bench.session()
+        if person:
+            def body(term):
+                term.wait_last(">")
+                term.type("demo:tokens=60 demo:delay=20\n")
+                term.wait("w3 ")
+            on_terminal(bench, body, command=f"TERM=dumb '{OPTA}' chat --session {sid}")
+        else:
+            process = bench.home.popen("chat", "--session", sid, stdin=subprocess.PIPE)
+            process.stdin.write(b"demo:tokens=600 demo:delay=20\nnever said\n")
+            process.stdin.flush()
+            bench.daemon.wait_event(sid, lambda e: e["event"] == "turn.token", 10, "a word")
+            os.kill(process.pid, signal.SIGTERM)
+            bench.home.ended(process).expect(143)
+            process.stdin.close()
+        done = bench.daemon.wait_event(sid, lambda e: e["event"] in ("turn.done", "session.cancelled", "turn.error"), 20, "its end")
+        check_equal("how it ended", done["event"], "turn.done" if person else "session.cancelled")
+        check_equal("turns", len([e for e in bench.daemon.events(sid) if e["event"] == "turn.queued"]), 1)
 
 
 def test_a_lost_reader_ends_the_turn():
