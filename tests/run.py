@@ -158,7 +158,14 @@ def run_file(path, words, say, totals):
         totals[key] += count
 
 
+def take_interrupts():
+    """Behind a shell's "&" Ctrl+C is ignored, and everything started from here would ignore it as well."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def main():
+    take_interrupts()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-j", type=int, default=2, metavar="N", help="files side by side (2)")
     parser.add_argument("--list", action="store_true", help="names of the tests, nothing runs")

@@ -14,7 +14,8 @@ import asyncio, json, sys
 import websockets
 
 async def main(url, submit):
-    async with websockets.connect(url, max_size=None) as ws:
+    # Without a queue of any length the library reads no further while it waits for its pong: events may be before that.
+    async with websockets.connect(url, max_size=None, max_queue=None) as ws:
         await ws.send(submit)
         await (await ws.ping())
         async for message in ws:
