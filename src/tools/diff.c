@@ -25,7 +25,8 @@ struct step {
 static void cut(const struct buf *text, struct lines *ret)
 {
 	size_t cap = 64;
-	const char *p = text ? text->p : NULL, *end = text ? text->p + text->len : NULL;
+	/* An empty text may have no memory, and nothing may be added to no address. */
+	const char *p = text && text->len ? text->p : NULL, *end = p ? p + text->len : NULL;
 
 	ret->line = mem_zalloc(cap, sizeof *ret->line);
 	ret->count = 0;
