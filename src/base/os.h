@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 struct err;
@@ -46,6 +47,12 @@ bool os_port_owner(int port, pid_t *ret_pid, char *ret_name, size_t size);
  * (a port that is forwarded into a container has no listener here).
  */
 bool os_port_user(int port, uid_t uid, uid_t *ret_uid);
+
+/*
+ * A stdio stream whose bytes go to write(data, p, n), which returns n, or 0 when it takes nothing
+ * any more. NULL with errno set when there is no memory. fclose ends it.
+ */
+FILE *os_stream(ssize_t (*write)(void *data, const char *p, size_t n), void *data);
 
 /* Resident memory of this process in bytes; 0 when unknown. Reads a kernel file, never the disk. */
 uint64_t os_memory_bytes(void);

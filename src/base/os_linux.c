@@ -248,6 +248,12 @@ bool os_port_owner(int port, pid_t *ret_pid, char *ret_name, size_t size)
 	return found;
 }
 
+FILE *os_stream(ssize_t (*write)(void *data, const char *p, size_t n), void *data)
+{
+	/* fopencookie(3) */
+	return fopencookie(data, "w", (cookie_io_functions_t){.write = write});
+}
+
 uint64_t os_memory_bytes(void)
 {
 	unsigned long long total, resident;

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -36,8 +36,11 @@ static void on_pager_exit(uv_process_t *process, int64_t code, int signum)
 /* A file that has no name, to be read from its beginning. -1 with errno set. */
 static int put_aside(const char *text, size_t n)
 {
-	int fd = memfd_create("opta-request", MFD_CLOEXEC), rc;
+	FILE *file = tmpfile();
+	int fd = file ? fcntl(fileno(file), F_DUPFD_CLOEXEC, 3) : -1, rc;
 
+	if (file)
+		fclose(file);
 	if (fd < 0)
 		return -1;
 	rc = file_write_all(fd, text, n);

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "base/file.h"
+#include "base/os.h"
 #include "cli/guard.h"
 
 bool term_is_terminal(int fd)
@@ -67,7 +68,7 @@ struct outlet {
 
 static struct outlet outlets[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
 
-/* A cookie_write_function_t (fopencookie(3)): all of it, however slow the reader is. */
+/* All of it, however slow the reader is. */
 static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 {
 	struct outlet *o = cookie;
@@ -90,7 +91,7 @@ static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 /* setvbuf(3): by lines where a person reads along, by pieces else; errors at once. */
 static void open_outlet(struct outlet *o, FILE **stream)
 {
-	FILE *f = fopencookie(o, "w", (cookie_io_functions_t){.write = write_outlet});
+	FILE *f = os_stream(write_outlet, o);
 	int how = o->fd == STDERR_FILENO ? _IONBF : term_is_terminal(o->fd) ? _IOLBF : _IOFBF;
 
 	if (!f)
