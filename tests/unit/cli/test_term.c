@@ -175,7 +175,12 @@ static void an_error_is_harmless_too(void **state)
 {
 	struct buf out = {0}, err = {0}, want = {0};
 
-	buf_addf(&want, "Error: %s (1)\n", harmless);
+	/* On one line, whatever it holds. */
+	buf_addf(&want, "Error: %s (1)", harmless);
+	for (size_t i = 0; i < want.len; i++)
+		if (want.p[i] == '\n' || want.p[i] == '\t')
+			want.p[i] = ' ';
+	buf_addc(&want, '\n');
 	assert_int_equal(child_run(true, put_error, NULL, &out, NULL), EXIT_ERROR);
 	assert_string_equal(buf_cstr(&out), buf_cstr(&want));
 	assert_int_equal(child_run(false, put_error, NULL, &out, &err), EXIT_ERROR);
