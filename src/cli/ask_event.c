@@ -49,7 +49,7 @@ static void send_decision(struct ask *a, bool allow, bool remember, const char *
 	buf_finish(&json);
 }
 
-static void on_paged(void *data, bool shown)
+static void on_ask_paged(void *data, bool shown)
 {
 	struct ask *a = data;
 
@@ -70,13 +70,13 @@ static void view_request(struct ask *a)
 
 	view_put_whole_request(&text, a->request);
 	prompt_pause(a->prompt);
-	a->pager = pager_start(&a->loop, text.p, text.len, on_paged, a);
+	a->pager = pager_start(&a->loop, text.p, text.len, on_ask_paged, a);
 	if (!a->pager)
-		on_paged(a, false);
+		on_ask_paged(a, false);
 	buf_finish(&text);
 }
 
-static void on_answer(void *data, enum prompt_answer answer, const char *text)
+static void on_ask_answer(void *data, enum prompt_answer answer, const char *text)
 {
 	struct ask *a = data;
 
@@ -120,7 +120,7 @@ static void show_request(struct ask *a, const json_t *payload)
 		    .line = strcmp(tool, "ask_user") == 0,
 		    .command = strcmp(tool, "run_command") == 0 || strcmp(tool, "bg_start") == 0,
 		    .hidden = hidden,
-		    .on_answer = on_answer,
+		    .on_answer = on_ask_answer,
 		    .data = a});
 	if (!a->prompt)
 		ask_note(a,
@@ -203,7 +203,7 @@ static void show_done(struct ask *a, const json_t *payload)
 	ask_finish(a, EXIT_DONE);
 }
 
-static void show(struct ask *a, enum event_kind kind, const json_t *payload)
+static void ask_show_event(struct ask *a, enum event_kind kind, const json_t *payload)
 {
 	switch (kind) {
 	case EVENT_TURN_TOKEN:
@@ -277,7 +277,7 @@ void ask_on_event(void *data, struct str json, const struct envelope_view *e)
 			ask_note(a, "cancelled");
 		ask_finish(a, ask_cancelled_code(a));
 	} else if (ours) {
-		show(a, e->kind, payload);
+		ask_show_event(a, e->kind, payload);
 	}
 	json_decref(payload);
 }

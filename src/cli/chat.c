@@ -91,7 +91,7 @@ void chat_suspend(struct chat *c)
 	take_terminal(c);
 }
 
-static void on_paged(void *data, bool shown)
+static void on_chat_paged(void *data, bool shown)
 {
 	struct chat *c = data;
 
@@ -110,9 +110,9 @@ void chat_view_request(struct chat *c)
 
 	view_put_whole_request(&text, c->request);
 	give_terminal(c);
-	c->pager = pager_start(&c->loop, text.p, text.len, on_paged, c);
+	c->pager = pager_start(&c->loop, text.p, text.len, on_chat_paged, c);
 	if (!c->pager)
-		on_paged(c, false);
+		on_chat_paged(c, false);
 	buf_finish(&text);
 }
 
@@ -182,7 +182,7 @@ static void on_tick(uv_timer_t *timer)
 		chat_touch(c);
 }
 
-static void on_written(void *data, int error)
+static void on_chat_written(void *data, int error)
 {
 	struct chat *c = data;
 
@@ -192,7 +192,7 @@ static void on_written(void *data, int error)
 		live_continue(&c->live);
 }
 
-static void on_signal(uv_signal_t *handle, int signum)
+static void on_chat_signal(uv_signal_t *handle, int signum)
 {
 	struct chat *c = handle->data;
 
@@ -219,7 +219,7 @@ static void on_signal(uv_signal_t *handle, int signum)
 
 /* --- the whole --- */
 
-static void start(struct chat *c)
+static void chat_start(struct chat *c)
 {
 	static const int signums[CHAT_SIGNALS] = {SIGWINCH, SIGCONT, SIGINT, SIGTERM, SIGHUP};
 	int flags = fcntl(STDIN_FILENO, F_GETFL);
@@ -236,12 +236,12 @@ static void start(struct chat *c)
 	for (unsigned i = 0; i < CHAT_SIGNALS; i++) {
 		uv_signal_init(&c->loop, &c->signals[i]);
 		c->signals[i].data = c;
-		uv_signal_start(&c->signals[i], on_signal, signums[i]);
+		uv_signal_start(&c->signals[i], on_chat_signal, signums[i]);
 	}
 	c->signal_count = CHAT_SIGNALS;
 	uv_poll_start(&c->input, UV_READABLE, on_input);
 	uv_timer_start(&c->tick, on_tick, CHAT_TICK_MS, CHAT_TICK_MS);
-	c->out = outbox_new(&c->loop, STDOUT_FILENO, on_written, c);
+	c->out = outbox_new(&c->loop, STDOUT_FILENO, on_chat_written, c);
 	c->live.out = c->out;
 }
 
@@ -253,7 +253,7 @@ static void greet(struct chat *c)
 		chat_warn(c, "--dangerous: everything the model asks for is done without asking");
 }
 
-static void finish(struct chat *c)
+static void chat_finish(struct chat *c)
 {
 	live_finish(&c->live);
 	outbox_flush(c->out, c->signum ? CHAT_LAST_WORDS_MS : -1);
@@ -285,7 +285,7 @@ int chat_run(const struct chat_opts *o)
 	page_init(&c->page, term_width(STDOUT_FILENO), c->view.color);
 	if (enter_raw() != 0)
 		return cmd_error("this terminal's keys cannot be read: %s", strerror(errno));
-	start(c);
+	chat_start(c);
 	history_load(&c->client.paths, &c->edit);
 	greet(c);
 	if (o->session)
@@ -294,7 +294,7 @@ int chat_run(const struct chat_opts *o)
 		chat_begin_session(c, o->model, o->device, NULL);
 	chat_paint(c);
 	uv_run(&c->loop, UV_RUN_DEFAULT);
-	finish(c);
+	chat_finish(c);
 	/* The handles that are closing are the process's to free. */
 	if (c->session[0] && !c->signum)
 		term_note("go on with: opta chat --resume %s", c->session);

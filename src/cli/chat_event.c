@@ -30,7 +30,7 @@ void chat_end_text(struct chat *c)
 	page_end_text(&c->page);
 }
 
-static void free_call(struct chat_call *call)
+static void free_chat_call(struct chat_call *call)
 {
 	free(call->id);
 	free(call->name);
@@ -50,11 +50,11 @@ static void close_request(struct chat *c)
 	buf_clear(&c->draft);
 }
 
-static void end_turn(struct chat *c)
+static void chat_end_turn(struct chat *c)
 {
 	chat_end_text(c);
 	for (size_t i = 0; i < c->call_count; i++)
-		free_call(&c->calls[i]);
+		free_chat_call(&c->calls[i]);
 	c->call_count = 0;
 	c->turn[0] = '\0';
 	close_request(c);
@@ -62,13 +62,13 @@ static void end_turn(struct chat *c)
 
 void chat_forget_turn(struct chat *c)
 {
-	end_turn(c);
+	chat_end_turn(c);
 	chat_queue_clear(c);
 }
 
 /* --- tools --- */
 
-static void on_call(struct chat *c, const json_t *payload, uint64_t now_us)
+static void on_chat_call(struct chat *c, const json_t *payload, uint64_t now_us)
 {
 	chat_end_text(c);
 	if (c->call_count == CHAT_MAX_RUNNING)
@@ -80,7 +80,7 @@ static void on_call(struct chat *c, const json_t *payload, uint64_t now_us)
 		.since_us = now_us};
 }
 
-static void on_called(struct chat *c, const json_t *payload)
+static void on_chat_called(struct chat *c, const json_t *payload)
 {
 	const char *id = json_cstr(payload, "callId", "");
 	struct buf lines = {0};
@@ -94,14 +94,14 @@ static void on_called(struct chat *c, const json_t *payload)
 	buf_finish(&lines);
 	if (i == c->call_count)
 		return;
-	free_call(&c->calls[i]);
+	free_chat_call(&c->calls[i]);
 	memmove(&c->calls[i], &c->calls[i + 1], (c->call_count - i - 1) * sizeof c->calls[0]);
 	c->call_count--;
 }
 
 /* --- permissions --- */
 
-static void on_request(struct chat *c, const json_t *payload)
+static void on_chat_request(struct chat *c, const json_t *payload)
 {
 	const char *tool = json_cstr(payload, "toolName", "");
 
@@ -113,7 +113,7 @@ static void on_request(struct chat *c, const json_t *payload)
 	chat_show_request(c);
 }
 
-static void on_resolved(struct chat *c, const json_t *payload)
+static void on_chat_resolved(struct chat *c, const json_t *payload)
 {
 	const char *by = json_cstr(payload, "decidedBy", "?"),
 		   *reason = json_cstr(payload, "reason", "");
@@ -132,7 +132,7 @@ static void on_resolved(struct chat *c, const json_t *payload)
 
 /* --- turns --- */
 
-static void on_start(struct chat *c, const json_t *payload, uint64_t now_us)
+static void on_chat_start(struct chat *c, const json_t *payload, uint64_t now_us)
 {
 	chat_queue_start(c, payload);
 	snprintf(c->turn, sizeof c->turn, "%s", json_cstr(payload, "turnId", ""));
@@ -142,13 +142,13 @@ static void on_start(struct chat *c, const json_t *payload, uint64_t now_us)
 	buf_clear(&c->answer);
 }
 
-static void on_done(struct chat *c, const json_t *payload)
+static void on_chat_done(struct chat *c, const json_t *payload)
 {
 	const json_t *stats = json_object_get(payload, "stats");
 	struct buf line = {0};
 	char text[100];
 
-	end_turn(c);
+	chat_end_turn(c);
 	c->speed = json_number_value(json_object_get(stats, "speed"));
 	c->context_used = json_int(stats, "contextTokens",
 	    json_int(stats, "promptTokens", 0) + json_int(stats, "completionTokens", 0));
@@ -158,11 +158,11 @@ static void on_done(struct chat *c, const json_t *payload)
 	buf_finish(&line);
 }
 
-static void on_error(struct chat *c, const json_t *payload)
+static void on_chat_error(struct chat *c, const json_t *payload)
 {
 	const char *code = json_cstr(payload, "code", "?");
 
-	end_turn(c);
+	chat_end_turn(c);
 	c->compacting = false;
 	chat_warn(c, "%s (%s)", json_cstr(payload, "message", "?"), code);
 	if (strcmp(code, TURN_ERROR_UNREACHABLE) == 0)
@@ -170,7 +170,7 @@ static void on_error(struct chat *c, const json_t *payload)
 		    c, "say where your model server is: opta config set connection.host HOST:PORT");
 }
 
-static void on_cancelled(struct chat *c, const json_t *payload)
+static void on_chat_cancelled(struct chat *c, const json_t *payload)
 {
 	const json_t *ids = json_object_get(payload, "turnIds"), *id;
 	bool running = false;
@@ -184,20 +184,20 @@ static void on_cancelled(struct chat *c, const json_t *payload)
 	}
 	if (!running)
 		return;
-	end_turn(c);
+	chat_end_turn(c);
 	c->compacting = false;
 	c->hint[0] = '\0';
 	chat_note(c, "cancelled");
 }
 
-static void on_text(struct chat *c, struct str text, uint64_t now_us)
+static void on_chat_text(struct chat *c, struct str text, uint64_t now_us)
 {
 	fold_thinking(c, now_us);
 	buf_add(&c->answer, text.p, text.n);
 	page_add_text(&c->page, text.p, text.n);
 }
 
-static void on_thinking(struct chat *c, struct str text, uint64_t now_us)
+static void on_chat_thinking(struct chat *c, struct str text, uint64_t now_us)
 {
 	if (!c->thinking_us)
 		c->thinking_us = now_us;
@@ -256,39 +256,39 @@ void chat_on_event(void *data, struct str json, const struct envelope_view *e)
 		chat_queue_add(c, payload);
 		break;
 	case EVENT_TURN_START:
-		on_start(c, payload, event_us(e));
+		on_chat_start(c, payload, event_us(e));
 		break;
 	case EVENT_TURN_TOKEN:
-		on_text(c, json_str(payload, "text"), event_us(e));
+		on_chat_text(c, json_str(payload, "text"), event_us(e));
 		break;
 	case EVENT_TURN_THINKING:
-		on_thinking(c, json_str(payload, "text"), event_us(e));
+		on_chat_thinking(c, json_str(payload, "text"), event_us(e));
 		break;
 	case EVENT_TURN_PROGRESS:
 		chat_note(c, "%s", json_cstr(payload, "message", ""));
 		break;
 	case EVENT_TOOL_START:
-		on_call(c, payload, event_us(e));
+		on_chat_call(c, payload, event_us(e));
 		break;
 	case EVENT_TOOL_END:
-		on_called(c, payload);
+		on_chat_called(c, payload);
 		break;
 	case EVENT_PERMISSION_REQUEST:
-		on_request(c, payload);
+		on_chat_request(c, payload);
 		break;
 	case EVENT_PERMISSION_RESOLVED:
-		on_resolved(c, payload);
+		on_chat_resolved(c, payload);
 		break;
 	case EVENT_TURN_DONE:
-		on_done(c, payload);
+		on_chat_done(c, payload);
 		if (c->compacting)
 			finish_compacting(c);
 		break;
 	case EVENT_TURN_ERROR:
-		on_error(c, payload);
+		on_chat_error(c, payload);
 		break;
 	case EVENT_SESSION_CANCELLED:
-		on_cancelled(c, payload);
+		on_chat_cancelled(c, payload);
 		break;
 	case EVENT_SESSION_SNAPSHOT:
 	case EVENT_SESSION_UPDATED:

@@ -30,7 +30,7 @@ static void end_reason(struct chat *c)
 
 /* --- Ctrl+C, Esc --- */
 
-static void on_interrupt(struct chat *c)
+static void on_chat_interrupt(struct chat *c)
 {
 	uint64_t now = clock_mono_us();
 	bool again = c->interrupted_us && now - c->interrupted_us < CHAT_AGAIN_MS * 1000ULL;
@@ -167,7 +167,7 @@ void chat_on_key(void *data, enum key key, const char *text, size_t n, bool past
 		on_enter(c);
 		break;
 	case KEY_CANCEL:
-		on_interrupt(c);
+		on_chat_interrupt(c);
 		break;
 	case KEY_ESCAPE:
 		on_escape(c);

@@ -17,10 +17,10 @@ enum {
 
 static const char *const spinner[] = {"⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"};
 
-static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
+static void put_chat_line(struct chat *c, const char *style, const char *fmt, va_list ap)
     __attribute__((format(printf, 3, 0)));
 
-static void put_line(struct chat *c, const char *style, const char *fmt, va_list ap)
+static void put_chat_line(struct chat *c, const char *style, const char *fmt, va_list ap)
 {
 	struct buf safe = {0}, line = {0};
 	char text[2000];
@@ -40,7 +40,7 @@ void chat_note(struct chat *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, "2", fmt, ap);
+	put_chat_line(c, "2", fmt, ap);
 	va_end(ap);
 }
 
@@ -49,7 +49,7 @@ void chat_warn(struct chat *c, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	put_line(c, "31", fmt, ap);
+	put_chat_line(c, "31", fmt, ap);
 	va_end(ap);
 }
 
@@ -105,7 +105,8 @@ static void put_elapsed(struct buf *out, uint64_t since_us)
 }
 
 /* One dim row, cut to the width. */
-static void put_row(struct chat *c, struct buf *rows, const char *style, const struct buf *text)
+static void put_chat_row(
+    struct chat *c, struct buf *rows, const char *style, const struct buf *text)
 {
 	size_t fits = view_fit(text->p, text->len, c->live.width - 1, NULL);
 
@@ -124,20 +125,20 @@ static void put_calls(struct chat *c, struct buf *rows)
 		view_put_call(&row, &narrow, c->calls[i].name, c->calls[i].args);
 		buf_adds(&row, "  ");
 		put_elapsed(&row, c->calls[i].since_us);
-		put_row(c, rows, "36", &row);
+		put_chat_row(c, rows, "36", &row);
 		buf_finish(&row);
 	}
 	if (c->call_count > PAINT_CALLS) {
 		struct buf row = {0};
 
 		buf_addf(&row, "  and %zu more", c->call_count - PAINT_CALLS);
-		put_row(c, rows, "2", &row);
+		put_chat_row(c, rows, "2", &row);
 		buf_finish(&row);
 	}
 }
 
 /* The last words of the thinking, folded into one row. */
-static void put_thinking(struct chat *c, struct buf *rows)
+static void put_chat_thinking(struct chat *c, struct buf *rows)
 {
 	struct buf row = {0}, tail = {0};
 	size_t room = c->live.width > 40 ? c->live.width - 30 : 10, from;
@@ -152,7 +153,7 @@ static void put_thinking(struct chat *c, struct buf *rows)
 		if (tail.p[i] == '\n' || tail.p[i] == '\t')
 			tail.p[i] = ' ';
 	buf_addf(&row, "  %s", buf_cstr(&tail));
-	put_row(c, rows, "2", &row);
+	put_chat_row(c, rows, "2", &row);
 	buf_finish(&row);
 	buf_finish(&tail);
 }
@@ -163,7 +164,7 @@ static void put_waiting(struct chat *c, struct buf *rows)
 
 	buf_addf(&row, "%s ", spinner[c->spin % 10]);
 	put_elapsed(&row, c->turn_us);
-	put_row(c, rows, "2", &row);
+	put_chat_row(c, rows, "2", &row);
 	buf_finish(&row);
 }
 
@@ -193,7 +194,7 @@ static void put_status(struct chat *c, struct buf *rows)
 		if (c->down)
 			buf_adds(&row, " · reconnecting");
 	}
-	put_row(c, rows, c->hint[0] ? "33" : "2", &row);
+	put_chat_row(c, rows, c->hint[0] ? "33" : "2", &row);
 	buf_finish(&row);
 }
 
@@ -210,12 +211,12 @@ static void put_queue(struct chat *c, struct buf *rows)
 		buf_adds(&row, m->turn ? "  waits: " : "  sending: ");
 		term_put_flat(&row, m->who, strlen(m->who));
 		term_put_flat(&row, m->text, strlen(m->text));
-		put_row(c, rows, "2", &row);
+		put_chat_row(c, rows, "2", &row);
 	}
 	if (i < c->queue_count) {
 		buf_clear(&row);
 		buf_addf(&row, "  and %zu more wait", c->queue_count - i);
-		put_row(c, rows, "2", &row);
+		put_chat_row(c, rows, "2", &row);
 	}
 	buf_finish(&row);
 }
@@ -294,7 +295,7 @@ void chat_paint(struct chat *c)
 	open = rows.len > 0;
 	put_calls(c, &rows);
 	if (c->thinking_us)
-		put_thinking(c, &rows);
+		put_chat_thinking(c, &rows);
 	else if (c->turn[0] && !open && !c->call_count && !c->asked[0])
 		put_waiting(c, &rows);
 	put_queue(c, &rows);
@@ -311,7 +312,7 @@ void chat_paint(struct chat *c)
 	buf_finish(&rows);
 }
 
-static void on_frame(uv_timer_t *timer)
+static void on_chat_frame(uv_timer_t *timer)
 {
 	chat_paint(timer->data);
 }
@@ -322,5 +323,5 @@ void chat_touch(struct chat *c)
 
 	if (!c->leaving && !c->pager && !uv_is_active((uv_handle_t *)&c->frame))
 		uv_timer_start(
-		    &c->frame, on_frame, since < CHAT_FRAME_MS ? CHAT_FRAME_MS - since : 0, 0);
+		    &c->frame, on_chat_frame, since < CHAT_FRAME_MS ? CHAT_FRAME_MS - since : 0, 0);
 }

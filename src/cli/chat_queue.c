@@ -37,7 +37,7 @@ static size_t find_turn(const struct chat *c, const char *turn)
 	return i;
 }
 
-static void send_message(struct chat *c, const struct chat_message *m)
+static void send_chat_message(struct chat *c, const struct chat_message *m)
 {
 	struct buf json = {0};
 
@@ -69,7 +69,7 @@ bool chat_submit(struct chat *c, const char *p, size_t n)
 	*m = (struct chat_message){.key = mem_strdup(key), .text = mem_strndup(p, n)};
 	c->queue_count++;
 	/* Without a connection it goes out when there is one. */
-	send_message(c, m);
+	send_chat_message(c, m);
 	return true;
 }
 
@@ -78,7 +78,7 @@ void chat_resend(struct chat *c)
 	/* With its key a message that had arrived is the same turn. */
 	for (size_t i = 0; i < c->queue_count; i++)
 		if (!c->queue[i].turn)
-			send_message(c, &c->queue[i]);
+			send_chat_message(c, &c->queue[i]);
 }
 
 /* Our own message that the daemon now has: the first on its way with these words. */

@@ -214,7 +214,7 @@ static void then_enter(struct chat *c, const json_t *root)
 		stay_or_leave(c);
 }
 
-static void read_session(struct chat *c, const char *id)
+static void read_chat_session(struct chat *c, const char *id)
 {
 	struct buf target = {0};
 
@@ -229,7 +229,7 @@ static void then_read(struct chat *c, const json_t *root)
 	char id[72];
 
 	if (client_match_session(root, c->wanted, id, c->hint, sizeof c->hint) == 0)
-		read_session(c, id);
+		read_chat_session(c, id);
 	else
 		stay_or_leave(c);
 }
@@ -261,7 +261,7 @@ static void then_go_on(struct chat *c, const json_t *root)
 	else if (c->follow)
 		chat_note(c, "a new session: %s", id);
 	c->compacting = false;
-	read_session(c, id);
+	read_chat_session(c, id);
 }
 
 void chat_begin_session(struct chat *c, const char *model, const char *device, const char *messages)

@@ -35,7 +35,7 @@ static void on_call_closed(uv_handle_t *handle)
 	free(c);
 }
 
-static void end_call(struct client_call *c, int status, const struct err *err)
+static void end_client_call(struct client_call *c, int status, const struct err *err)
 {
 	client_call_cb *on_done = c->on_done;
 
@@ -47,10 +47,10 @@ static void end_call(struct client_call *c, int status, const struct err *err)
 		on_done(c->data, status, &c->out, err);
 }
 
-static void fail_call(struct client_call *c, int code, const char *fmt, ...)
+static void fail_client_call(struct client_call *c, int code, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-static void fail_call(struct client_call *c, int code, const char *fmt, ...)
+static void fail_client_call(struct client_call *c, int code, const char *fmt, ...)
 {
 	char text[400];
 	struct err err;
@@ -60,7 +60,7 @@ static void fail_call(struct client_call *c, int code, const char *fmt, ...)
 	vsnprintf(text, sizeof text, fmt, ap);
 	va_end(ap);
 	err_set(&err, code, "%s", text);
-	end_call(c, code, &err);
+	end_client_call(c, code, &err);
 }
 
 static bool on_call_head(void *data, int status, const struct http_parser *parser)
@@ -87,21 +87,22 @@ static void on_call_ended(void *data, const struct err *err, bool sent)
 
 	c->http = NULL;
 	if (c->out.len > CALL_MAX_ANSWER)
-		fail_call(
+		fail_client_call(
 		    c, ERR_LIMIT, "the daemon's answer is larger than %d bytes", CALL_MAX_ANSWER);
 	else if (err->code != 0)
-		fail_call(c, err->code, "cannot talk to the daemon on port %d: %.300s", c->port,
-		    err->text);
+		fail_client_call(c, err->code, "cannot talk to the daemon on port %d: %.300s",
+		    c->port, err->text);
 	else
-		end_call(c, c->status, &none);
+		end_client_call(c, c->status, &none);
 }
 
 static void on_call_late(uv_timer_t *timer)
 {
 	struct client_call *c = timer->data;
 
-	fail_call(c, ERR_TIMEOUT, "the daemon (pid %d, port %d) did not answer within %.1f s",
-	    c->pid, c->port, c->ms / 1000.0);
+	fail_client_call(c, ERR_TIMEOUT,
+	    "the daemon (pid %d, port %d) did not answer within %.1f s", c->pid, c->port,
+	    c->ms / 1000.0);
 }
 
 struct client_call *client_call_start(uv_loop_t *loop, const struct client_call_opts *opts)
@@ -147,7 +148,7 @@ void client_call_cancel(struct client_call *c)
 	if (!c)
 		return;
 	c->on_done = NULL;
-	end_call(c, 0, &none);
+	end_client_call(c, 0, &none);
 }
 
 /* --- finding it --- */

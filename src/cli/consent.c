@@ -46,7 +46,7 @@ enum consent_answer consent_key(struct consent *c, char key, bool draft, uint64_
 }
 
 /* A piece of the question; one that does not fit into the row begins the next. */
-static void put_piece(struct buf *out, const char *piece, unsigned width, unsigned *column)
+static void put_question_piece(struct buf *out, const char *piece, unsigned width, unsigned *column)
 {
 	unsigned columns = view_columns(piece, strlen(piece));
 	size_t at = 0, n = strlen(piece);
@@ -80,17 +80,17 @@ void consent_put_question(const struct consent *c, unsigned width, struct buf *o
 	if (c->hidden && !c->viewed) {
 		snprintf(text, sizeof text, "%zu more lines: [v] shows them, then you can say yes;",
 		    c->hidden);
-		put_piece(out, text, width, &column);
+		put_question_piece(out, text, width, &column);
 	} else {
-		put_piece(out, "[y] yes", width, &column);
-		put_piece(out,
+		put_question_piece(out, "[y] yes", width, &column);
+		put_question_piece(out,
 		    c->command ? "[s] yes, this exact command in this session"
 			       : "[s] yes, this tool in this session",
 		    width, &column);
 	}
-	put_piece(out, "[n] no", width, &column);
-	put_piece(out, "[r] no, because …", width, &column);
+	put_question_piece(out, "[n] no", width, &column);
+	put_question_piece(out, "[r] no, because …", width, &column);
 	if (!c->hidden || c->viewed)
-		put_piece(out, "[v] view", width, &column);
+		put_question_piece(out, "[v] view", width, &column);
 	buf_addc(out, '\n');
 }

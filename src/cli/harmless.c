@@ -7,7 +7,7 @@
 
 /* The character at p, 0 < n: its bytes, its code. A byte that begins no valid character: 1 and
  * UINT32_MAX. */
-static size_t decode(const char *p, size_t n, uint32_t *ret_code)
+static size_t decode_character(const char *p, size_t n, uint32_t *ret_code)
 {
 	unsigned char c = (unsigned char)p[0];
 	size_t len = c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
@@ -46,7 +46,7 @@ void term_put_harmless(struct buf *out, const char *p, size_t n)
 	size_t len;
 
 	for (size_t i = 0; i < n; i += len) {
-		len = decode(p + i, n - i, &code);
+		len = decode_character(p + i, n - i, &code);
 		if (!is_control(code) || code == '\n' || code == '\t')
 			buf_add(out, p + i, len);
 		else if (code != '\r')
@@ -116,7 +116,7 @@ void term_put_visible(struct buf *out, const char *p, size_t n)
 	size_t len;
 
 	for (size_t i = 0; i < n; i += len) {
-		len = decode(p + i, n - i, &code);
+		len = decode_character(p + i, n - i, &code);
 		if (is_control(code) && code != '\n' && code != '\t')
 			put_picture(out, code);
 		else if (code >= 0xA0 && is_unseen(code))
@@ -133,7 +133,7 @@ void term_put_json(struct buf *out, const char *p, size_t n)
 
 	/* Outside of strings JSON has ASCII alone, so an escape is right wherever one is needed. */
 	for (size_t i = 0; i < n; i += len) {
-		len = decode(p + i, n - i, &code);
+		len = decode_character(p + i, n - i, &code);
 		if (code == UINT32_MAX)
 			buf_adds(out, "\\ufffd");
 		else if (code >= 0x7F && code < 0x10000 && (is_control(code) || is_unseen(code)))

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/str.h"
-#include "cli/guard.h"
+#include "cli/door.h"
 #include "cli/outbox.h"
 #include "cli/view.h"
 
@@ -14,7 +14,7 @@ struct lines {
 	struct str rest;
 };
 
-static bool next_line(struct lines *lines, struct str *ret_line)
+static bool next_live_line(struct lines *lines, struct str *ret_line)
 {
 	if (!lines->rest.n)
 		return false;
@@ -58,7 +58,7 @@ static unsigned lines_above(const struct live *l)
 	struct str row;
 	unsigned lines = 0;
 
-	for (unsigned i = 0; i < at->row && next_line(&rows, &row); i++)
+	for (unsigned i = 0; i < at->row && next_live_line(&rows, &row); i++)
 		lines += row_lines(l, row);
 	/* A row that fills the width keeps the cursor on its last column. */
 	if (l->width && at->column && at->column != l->painted_width)
@@ -75,7 +75,7 @@ static struct str visible_rows(const struct live *l, struct str rows, unsigned *
 	struct lines walk = {rows};
 	struct str row;
 
-	while (next_line(&walk, &row))
+	while (next_live_line(&walk, &row))
 		lines += row_lines(l, row);
 	for (*ret_cut = 0; lines > room && rows.n; ++*ret_cut) {
 		rows = str_cut(rows, '\n', &row);
@@ -90,7 +90,7 @@ static unsigned count_lines(struct str text)
 	struct str line;
 	unsigned n = 0;
 
-	while (next_line(&walk, &line))
+	while (next_live_line(&walk, &line))
 		n++;
 	return n;
 }
@@ -155,7 +155,7 @@ static unsigned skip_same(struct lines *old, struct lines *now)
 		struct lines a = *old, b = *now;
 		struct str x, y;
 
-		if (!next_line(&a, &x) || !next_line(&b, &y) || x.n != y.n ||
+		if (!next_live_line(&a, &x) || !next_live_line(&b, &y) || x.n != y.n ||
 		    memcmp(x.p, y.p, x.n) != 0)
 			return same;
 		*old = a;
@@ -178,7 +178,7 @@ static bool place_cursor(struct live_rows *rows)
 	if (rows->row >= count)
 		rows->row = count - 1;
 	for (unsigned i = 0; i <= rows->row; i++)
-		next_line(&walk, &line);
+		next_live_line(&walk, &line);
 	end = row_columns(line);
 	if (rows->column == LIVE_END)
 		rows->column = end;
@@ -192,7 +192,7 @@ static unsigned lines_before(const struct live *l, struct str all, unsigned row)
 	struct str line;
 	unsigned lines = 0;
 
-	for (unsigned i = 0; i < row && next_line(&walk, &line); i++)
+	for (unsigned i = 0; i < row && next_live_line(&walk, &line); i++)
 		lines += row_lines(l, line);
 	return lines;
 }
@@ -206,15 +206,15 @@ static bool append_only(struct live *l, struct lines old, struct lines now, bool
 	bool below = shared;
 	struct str x, y, row;
 
-	if (next_line(&old, &x)) {
-		if (old.rest.n || !next_line(&now, &y) || y.n < x.n || memcmp(x.p, y.p, x.n) != 0 ||
-		    !ends_plain(x) || row_columns(x) != l->painted.column ||
-		    row_columns(y) > l->width)
+	if (next_live_line(&old, &x)) {
+		if (old.rest.n || !next_live_line(&now, &y) || y.n < x.n ||
+		    memcmp(x.p, y.p, x.n) != 0 || !ends_plain(x) ||
+		    row_columns(x) != l->painted.column || row_columns(y) > l->width)
 			return false;
 		buf_add(&l->frame, y.p + x.n, y.n - x.n);
 		below = true;
 	}
-	while (next_line(&now, &row)) {
+	while (next_live_line(&now, &row)) {
 		if (below)
 			buf_adds(&l->frame, "\r\n");
 		buf_add(&l->frame, row.p, row.n);
@@ -252,7 +252,7 @@ static void make_frame(struct live *l, struct str all, const struct live_rows *n
 	}
 	if (!now.rest.n && old.rest.n)
 		buf_adds(&l->frame, "\033[J");
-	while (next_line(&now, &row)) {
+	while (next_live_line(&now, &row)) {
 		put_live_row(&p, row);
 		if (now.rest.n) {
 			buf_adds(&l->frame, "\r\n");
@@ -270,12 +270,12 @@ static void make_frame(struct live *l, struct str all, const struct live_rows *n
 }
 
 /* The text that stays passes the last door too; the rows are made of pieces that did. */
-static void add_guarded(struct buf *out, const char *p, size_t n)
+static void add_through_door(struct buf *out, const char *p, size_t n)
 {
-	struct guard guard = {0};
+	struct door door = {0};
 
-	guard_put(&guard, p, n, out);
-	guard_end(&guard, out);
+	door_put(&door, p, n, out);
+	door_end(&door, out);
 }
 
 static void paint_now(
@@ -286,9 +286,9 @@ static void paint_now(
 	unsigned cut;
 	bool at_end;
 
-	add_guarded(&all, text.p, text.n);
+	add_through_door(&all, text.p, text.n);
 	rows = visible_rows(l, rows, &cut);
-	add_guarded(&next.text, rows.p, rows.n);
+	add_through_door(&next.text, rows.p, rows.n);
 	if (next.row != LIVE_END)
 		next.row = next.row > cut ? next.row - cut : 0;
 	at_end = place_cursor(&next);

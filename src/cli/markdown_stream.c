@@ -311,7 +311,7 @@ static bool begins_block(const struct markdown_stream *s, const struct beginning
 }
 
 /* The first bytes of a line are there. */
-static void begin_line(struct markdown_stream *s, struct str line)
+static void stream_begin_line(struct markdown_stream *s, struct str line)
 {
 	struct beginning b;
 	bool gap;
@@ -363,7 +363,7 @@ static bool closes_fence(const struct markdown_stream *s, struct str line)
 }
 
 /* A whole line is there, with its end at `end`. */
-static void end_line(struct markdown_stream *s, size_t end)
+static void stream_end_line(struct markdown_stream *s, size_t end)
 {
 	struct str line = {s->text.p + s->line, end - 1 - s->line}, words = str_trim(line);
 
@@ -445,7 +445,7 @@ static void cut_code(struct markdown_stream *s, size_t n)
 }
 
 /* The open part grew to n bytes. */
-static void check_length(struct markdown_stream *s, size_t n)
+static void stream_check_length(struct markdown_stream *s, size_t n)
 {
 	struct markdown_cut cut;
 	struct buf rows = {0};
@@ -478,7 +478,7 @@ static void check_length(struct markdown_stream *s, size_t n)
 /* --- the text as it comes --- */
 
 /* Take what has come, in the order of its places: a line's beginning, its end, a length. */
-static void take_text(struct markdown_stream *s, bool end)
+static void stream_take_text(struct markdown_stream *s, bool end)
 {
 	while (s->line < s->text.len) {
 		size_t left = s->text.len - s->line;
@@ -493,19 +493,19 @@ static void take_text(struct markdown_stream *s, bool end)
 				break;
 			if (n > STREAM_JUDGE)
 				n = STREAM_JUDGE;
-			begin_line(s, (struct str){s->text.p + s->line, n});
+			stream_begin_line(s, (struct str){s->text.p + s->line, n});
 			continue;
 		}
 		if (line_end && line_end <= s->next_check) {
 			s->searched = line_end;
-			end_line(s, line_end);
+			stream_end_line(s, line_end);
 			s->judged = false;
 			/* What was cut off took the line with it, or the next one begins behind it.
 			 */
 			s->line = s->searched;
 		} else if (s->text.len >= s->next_check) {
 			assert(s->searched >= s->line);
-			check_length(s, s->next_check);
+			stream_check_length(s, s->next_check);
 		} else {
 			s->searched = line_end ? s->searched : s->text.len;
 			break;
@@ -516,13 +516,13 @@ static void take_text(struct markdown_stream *s, bool end)
 void markdown_stream_add(struct markdown_stream *s, const char *p, size_t n)
 {
 	buf_add(&s->text, p, n);
-	take_text(s, false);
+	stream_take_text(s, false);
 }
 
 void markdown_stream_take(struct markdown_stream *s, bool end, struct buf *out)
 {
 	if (end) {
-		take_text(s, true);
+		stream_take_text(s, true);
 		/* A closing fence whose line has no end is none of the code either. */
 		if (s->code_begun && closes_fence(s, (struct str){s->text.p, s->text.len}))
 			drop_open(s, s->text.len);

@@ -23,7 +23,7 @@ void page_set_width(struct page *p, unsigned width)
 }
 
 /* Blocks that are done go above, and behind them, where no block is open, the notices. */
-static void settle(struct page *p)
+static void settle_page(struct page *p)
 {
 	markdown_stream_take(p->markdown, false, &p->done);
 	if (p->notices.len && markdown_stream_is_between(p->markdown)) {
@@ -35,13 +35,13 @@ static void settle(struct page *p)
 void page_add_text(struct page *p, const char *text, size_t n)
 {
 	markdown_stream_add(p->markdown, text, n);
-	settle(p);
+	settle_page(p);
 }
 
 void page_add_notice(struct page *p, const char *lines, size_t n)
 {
 	buf_add(&p->notices, lines, n);
-	settle(p);
+	settle_page(p);
 }
 
 void page_end_text(struct page *p)

@@ -14,7 +14,7 @@
 #include "base/buf.h"
 #include "base/file.h"
 #include "base/os.h"
-#include "cli/guard.h"
+#include "cli/door.h"
 
 bool term_is_terminal(int fd)
 {
@@ -62,8 +62,8 @@ unsigned term_height(int fd)
 /* Standard output or error behind stdio. */
 struct outlet {
 	int fd;
-	int error;	    /* the first failure, a negative errno; what follows it is dropped */
-	struct guard guard; /* for a terminal */
+	int error;	  /* the first failure, a negative errno; what follows it is dropped */
+	struct door door; /* for a terminal */
 };
 
 static struct outlet outlets[2] = {{.fd = STDOUT_FILENO}, {.fd = STDERR_FILENO}};
@@ -78,7 +78,7 @@ static ssize_t write_outlet(void *cookie, const char *p, size_t n)
 	if (o->error)
 		return 0;
 	if (term_is_terminal(o->fd)) {
-		guard_put(&o->guard, p, n, &safe);
+		door_put(&o->door, p, n, &safe);
 		rc = file_write_all(o->fd, safe.p, safe.len);
 		buf_finish(&safe);
 	} else {

@@ -22,7 +22,7 @@ unsigned term_height(int fd);
 
 /*
  * Put standard output and error behind stdio streams that lose nothing: a slow or non-blocking
- * reader is waited for, and a terminal gets no control sequence but colours (guard.h). Once, first
+ * reader is waited for, and a terminal gets no control sequence but colours (door.h). Once, first
  * thing in main.
  */
 void term_begin(void);

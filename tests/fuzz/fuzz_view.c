@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
-#include "cli/guard.h"
+#include "cli/door.h"
 #include "cli/term.h"
 #include "cli/transcript.h"
 #include "cli/view.h"
@@ -17,11 +17,11 @@
 /* The last door has nothing left to do. */
 static void check_harmless(const struct buf *out)
 {
-	struct guard guard = {0};
+	struct door door = {0};
 	struct buf again = {0};
 
-	guard_put(&guard, out->len ? out->p : "", out->len, &again);
-	guard_end(&guard, &again);
+	door_put(&door, out->len ? out->p : "", out->len, &again);
+	door_end(&door, &again);
 	assert(again.len == out->len && (!out->len || memcmp(again.p, out->p, out->len) == 0));
 	buf_finish(&again);
 }

@@ -2,7 +2,7 @@
 #include "cli/child.h"
 
 #include "cli/cmd.h"
-#include "cli/guard.h"
+#include "cli/door.h"
 #include "cli/term.h"
 
 static const char nasty[] = "a\x1B]52;c;x\x07\tb\r\n\x7F \xC2\x9B"
@@ -110,14 +110,14 @@ static void colours_pass_the_last_door_and_nothing_else_does(void **state)
 
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		for (size_t step = 1; step < 4; step++) {
-			struct guard guard = {0};
+			struct door door = {0};
 			struct buf out = {0};
 			size_t n = strlen(cases[i].in);
 
 			for (size_t at = 0; at < n; at += step)
-				guard_put(
-				    &guard, cases[i].in + at, n - at < step ? n - at : step, &out);
-			guard_end(&guard, &out);
+				door_put(
+				    &door, cases[i].in + at, n - at < step ? n - at : step, &out);
+			door_end(&door, &out);
 			assert_string_equal(buf_cstr(&out), cases[i].out);
 			buf_finish(&out);
 		}

@@ -1,5 +1,5 @@
 /* The last door before a terminal. */
-#include "cli/guard.h"
+#include "cli/door.h"
 
 #include <assert.h>
 #include <stdbool.h>
@@ -8,20 +8,20 @@
 #include "base/buf.h"
 #include "cli/term.h"
 
-enum guard_verdict { GUARD_PASS, GUARD_MORE, GUARD_REFUSE };
+enum door_verdict { DOOR_PASS, DOOR_MORE, DOOR_REFUSE };
 
 /* "ESC [ digits and ; m" passes; a beginning of it may still become one. */
-static enum guard_verdict judge_sequence(const char *p, size_t n)
+static enum door_verdict judge_sequence(const char *p, size_t n)
 {
 	if (n >= 2 && p[1] != '[')
-		return GUARD_REFUSE;
+		return DOOR_REFUSE;
 	for (size_t i = 2; i < n; i++) {
 		if (p[i] == 'm')
-			return i + 1 == n ? GUARD_PASS : GUARD_REFUSE;
+			return i + 1 == n ? DOOR_PASS : DOOR_REFUSE;
 		if ((p[i] < '0' || p[i] > '9') && p[i] != ';')
-			return GUARD_REFUSE;
+			return DOOR_REFUSE;
 	}
-	return n < GUARD_MAX_SEQUENCE ? GUARD_MORE : GUARD_REFUSE;
+	return n < DOOR_MAX_SEQUENCE ? DOOR_MORE : DOOR_REFUSE;
 }
 
 /* The length of the UTF-8 character that begins with c; 1 for a byte that begins none. */
@@ -30,17 +30,17 @@ static size_t character_length(unsigned char c)
 	return c < 0xC2 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : c < 0xF5 ? 4 : 1;
 }
 
-static enum guard_verdict judge(const struct guard *g)
+static enum door_verdict judge_held(const struct door *g)
 {
 	if (g->held[0] == '\033')
 		return judge_sequence(g->held, g->n);
-	return g->n < character_length((unsigned char)g->held[0]) ? GUARD_MORE : GUARD_REFUSE;
+	return g->n < character_length((unsigned char)g->held[0]) ? DOOR_MORE : DOOR_REFUSE;
 }
 
 /* The held bytes are no sequence of ours: shown. What follows its ESC may begin another one. */
-static void refuse(struct guard *g, struct buf *out)
+static void refuse_held(struct door *g, struct buf *out)
 {
-	char rest[GUARD_MAX_SEQUENCE];
+	char rest[DOOR_MAX_SEQUENCE];
 	size_t n = g->n, take = g->held[0] == '\033' ? 1 : n;
 
 	/* A character that is cut short by another one's first byte ends before that. */
@@ -50,10 +50,10 @@ static void refuse(struct guard *g, struct buf *out)
 	memcpy(rest, g->held + take, n - take);
 	term_put_harmless(out, g->held, take);
 	g->n = 0;
-	guard_put(g, rest, n - take, out);
+	door_put(g, rest, n - take, out);
 }
 
-void guard_put(struct guard *g, const char *p, size_t n, struct buf *out)
+void door_put(struct door *g, const char *p, size_t n, struct buf *out)
 {
 	for (size_t i = 0; i < n; i++) {
 		unsigned char c = (unsigned char)p[i];
@@ -64,24 +64,24 @@ void guard_put(struct guard *g, const char *p, size_t n, struct buf *out)
 		}
 		assert(g->n < sizeof g->held);
 		g->held[g->n++] = (char)c;
-		switch (judge(g)) {
-		case GUARD_PASS:
+		switch (judge_held(g)) {
+		case DOOR_PASS:
 			buf_add(out, g->held, g->n);
 			g->n = 0;
 			break;
-		case GUARD_REFUSE:
-			refuse(g, out);
+		case DOOR_REFUSE:
+			refuse_held(g, out);
 			break;
-		case GUARD_MORE:
+		case DOOR_MORE:
 			/* A line end, or a byte that continues nothing, ends what was begun. */
 			if (g->n > 1 && g->held[0] != '\033' && (c & 0xC0) != 0x80)
-				refuse(g, out);
+				refuse_held(g, out);
 			break;
 		}
 	}
 }
 
-void guard_end(struct guard *g, struct buf *out)
+void door_end(struct door *g, struct buf *out)
 {
 	term_put_harmless(out, g->held, g->n);
 	g->n = 0;

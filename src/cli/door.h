@@ -1,5 +1,5 @@
-#ifndef CLI_GUARD_H
-#define CLI_GUARD_H
+#ifndef CLI_DOOR_H
+#define CLI_DOOR_H
 
 /*
  * The last door before a terminal: of all escape sequences only colours and
@@ -12,18 +12,18 @@
 
 struct buf;
 
-enum { GUARD_MAX_SEQUENCE = 32 }; /* bytes of an escape sequence that may still pass */
+enum { DOOR_MAX_SEQUENCE = 32 }; /* bytes of an escape sequence that may still pass */
 
 /* What is not decided yet: the beginning of a sequence or of a character. Zeroed: none. */
-struct guard {
-	char held[GUARD_MAX_SEQUENCE];
+struct door {
+	char held[DOOR_MAX_SEQUENCE];
 	size_t n;
 };
 
 /* Append what of p[0..n), after all that came before, may reach the terminal. */
-void guard_put(struct guard *g, const char *p, size_t n, struct buf *out);
+void door_put(struct door *g, const char *p, size_t n, struct buf *out);
 
 /* Nothing comes any more: append what was held, made visible. */
-void guard_end(struct guard *g, struct buf *out);
+void door_end(struct door *g, struct buf *out);
 
 #endif
