@@ -93,6 +93,8 @@ static size_t line_end(const struct edit *e, size_t at)
 
 static void insert(struct edit *e, const char *p, size_t n)
 {
+	if (!n)
+		return;
 	if (e->text.len + n > EDIT_MAX_TEXT)
 		n = str_utf8_valid(p, EDIT_MAX_TEXT - e->text.len);
 	buf_reserve(&e->text, n);

@@ -107,9 +107,10 @@ static bool ends_plain(struct str row)
 /* Where a frame stands while it is made. */
 struct painter {
 	struct live *l;
-	unsigned line; /* of the screen, from the first painted one on, where the cursor is */
-	unsigned old;  /* lines of the screen that were painted */
-	unsigned full; /* the columns of the last line written, when it fills the width; else 0 */
+	unsigned line;	/* of the screen, from the first painted one on, where the cursor is */
+	unsigned old;	/* lines of the screen that were painted */
+	unsigned full;	/* the columns of the last line written, when it fills the width; else 0 */
+	bool new_width; /* the terminal has another one than when it was painted */
 };
 
 static void move_to(struct painter *p, unsigned line)
@@ -127,6 +128,11 @@ static void put_live_row(struct painter *p, struct str row)
 	struct live *l = p->l;
 	unsigned columns = row_columns(row), lines = row_lines(l, row);
 
+	/* After a change of width whole lines must go first: one that the terminal wrapped by
+	 * itself stays joined to the next in its memory, however it is written over. (Not all at
+	 * once: tmux keeps what is erased from the first line on, as if it had scrolled away.) */
+	if (p->new_width && p->line < p->old)
+		buf_adds(&l->frame, "\033[2K");
 	buf_add(&l->frame, row.p, row.n);
 	p->line += lines - 1;
 	p->full = columns && l->width && columns % l->width == 0 ? columns : 0;
@@ -233,6 +239,7 @@ static void make_frame(struct live *l, struct str all, const struct live_rows *n
 	unsigned same = same_width ? skip_same(&old, &now) : 0;
 	struct str row;
 
+	p.new_width = !same_width;
 	first -= count_lines((struct str){next->text.p, next->text.len});
 	/* Without rows the cursor has the empty line below the text. */
 	if (!next->text.len && first)

@@ -16,9 +16,11 @@
 #include "cli/view.h"
 
 enum {
-	STREAM_JUDGE = 24,	     /* bytes of a line that tell what it begins */
-	STREAM_CHECK = 1024,	     /* an open block is looked at each time it grew by this much */
-	STREAM_LONG = 2048,	     /* from here on it is cut where that changes no look */
+	STREAM_JUDGE = 24,  /* bytes of a line that tell what it begins */
+	STREAM_CHECK = 256, /* an open block is looked at each time it grew by this much */
+	/* From here on it is cut where that changes no look. Few rows: those that a terminal which
+	 * becomes narrow pushes off its screen cannot be painted anew. */
+	STREAM_LONG = 512,
 	STREAM_TOO_LONG = 8192,	     /* from here on wherever a row begins */
 	STREAM_FAR_TOO_LONG = 65536, /* and here at any place */
 	STREAM_MAX_MARGIN = 512,     /* bytes of margin that are kept */

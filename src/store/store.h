@@ -32,7 +32,8 @@ enum { STORE_SEQ_BITS = 36 };
 
 static inline int64_t store_key(int64_t session, uint64_t seq)
 {
-	return session << STORE_SEQ_BITS | (int64_t)seq;
+	/* A damaged row may hold any number. */
+	return (int64_t)((uint64_t)session << STORE_SEQ_BITS | seq);
 }
 
 static inline uint64_t store_seq(int64_t key)

@@ -366,15 +366,32 @@ def test_a_question_that_wraps_is_painted_in_place():
 
 def test_a_resize_while_it_streams_leaves_one_copy():
     def body(bench, term):
-        term.say("demo:tokens=260 demo:delay=10")
+        term.say("demo:tokens=400 demo:delay=10")
         term.wait("w5 ")
         for width in (60, 100, 45, 80):
             term.resize(width)
             seen = int(re.findall(r"w(\d+)", term.screen())[-1])
-            term.until(lambda: f"w{seen + 8} " in " ".join(term.screen().split()) + " ", 10, "more words")
-        term.wait("260 tokens", 20)
-        every_word("\n".join(row for row in term.rows() if "demo:" not in row), 260, "after four resizes")
+            # tmux tells a program of a second new size within 250 ms only after that.
+            term.until(lambda: f"w{seen + 60} " in " ".join(term.screen().split()) + " ", 10, "more words")
+        term.wait("400 tokens", 20)
+        every_word("\n".join(row for row in term.rows() if "demo:" not in row), 400, "after four resizes")
         check_equal("status lines", len([row for row in term.rows() if "demo-1 ·" in row]), 1)
+    chat(body)
+
+
+def test_a_resize_eats_no_row_above():
+    def body(bench, term):
+        term.say("demo:tokens=5")
+        term.wait("5 tokens")
+        term.type("a draft that is much longer than the narrow windows that it is going to be shown in, and then some")
+        term.wait_last("and then some")
+        for width in (50, 100, 33, 120, 80):
+            term.resize(width)
+            for row in ("w0 w1 w2 w3 w4", "5 tokens", "demo-1 ·", "› a draft"):
+                term.until(lambda: sum(row in line for line in term.rows()) == 1, 5, f"one {row!r} at {width} columns")
+            term.until(lambda: "".join(term.screen().split()).endswith("thensome"), 5, "the end of the draft")
+            # tmux tells a program of a second new size within 250 ms only after that, and wraps at once.
+            term.quiet()
     chat(body)
 
 
