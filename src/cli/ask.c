@@ -390,14 +390,17 @@ static void ask_watch_reader(struct ask *a)
 
 static void ask_begin(struct ask *a)
 {
+	/* Those that end a program and can be caught, but for those of a crash (signal(7)). */
+	static const int signums[ASK_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
+	    SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+
 	uv_loop_init(&a->loop);
 	uv_timer_init(&a->loop, &a->timer);
 	uv_timer_init(&a->loop, &a->frame);
 	a->timer.data = a->frame.data = a;
 	/* Before the turn exists, so that nothing leaves one running behind. */
-	ask_heed_signal(a, SIGINT);
-	ask_heed_signal(a, SIGTERM);
-	ask_heed_signal(a, SIGHUP);
+	for (size_t i = 0; i < ASK_SIGNALS; i++)
+		ask_heed_signal(a, signums[i]);
 	ask_watch_reader(a);
 	a->out = outbox_new(&a->loop, STDOUT_FILENO, on_ask_written, a);
 	if (term_moves(STDOUT_FILENO))

@@ -138,6 +138,7 @@ void chat_leave(struct chat *c, int exit_code)
 	uv_close((uv_handle_t *)&c->settle, NULL);
 	uv_close((uv_handle_t *)&c->tick, NULL);
 	uv_close((uv_handle_t *)&c->frame, NULL);
+	uv_close((uv_handle_t *)&c->hold, NULL);
 	for (unsigned i = 0; i < c->signal_count; i++)
 		uv_close((uv_handle_t *)&c->signals[i], NULL);
 	uv_stop(&c->loop);
@@ -232,7 +233,8 @@ static void chat_start(struct chat *c)
 	uv_timer_init(&c->loop, &c->settle);
 	uv_timer_init(&c->loop, &c->tick);
 	uv_timer_init(&c->loop, &c->frame);
-	c->input.data = c->settle.data = c->tick.data = c->frame.data = c;
+	uv_timer_init(&c->loop, &c->hold);
+	c->input.data = c->settle.data = c->tick.data = c->frame.data = c->hold.data = c;
 	for (unsigned i = 0; i < CHAT_SIGNALS; i++) {
 		uv_signal_init(&c->loop, &c->signals[i]);
 		c->signals[i].data = c;

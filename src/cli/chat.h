@@ -77,6 +77,7 @@ struct chat {
 	uv_timer_t settle; /* a lone ESC */
 	uv_timer_t tick;   /* the spinner, while something goes on */
 	uv_timer_t frame;  /* the next painting */
+	uv_timer_t hold;   /* a key that answers, until it is sure that it is no word's beginning */
 	uint64_t painted_us;
 	uv_signal_t signals[CHAT_SIGNALS];
 	unsigned signal_count;

@@ -43,6 +43,8 @@ static void close_request(struct chat *c)
 	c->asked[0] = '\0';
 	json_decref(c->request);
 	c->request = NULL;
+	if (c->consent.open)
+		c->hint[0] = '\0';
 	c->consent = (struct consent){0};
 	if (c->reason && !c->edit.text.len)
 		edit_set(&c->edit, c->draft.p, c->draft.len);

@@ -110,41 +110,63 @@ static void on_enter(struct chat *c)
 
 /* --- answers --- */
 
+static void carry_out_in_chat(struct chat *c, enum consent_answer answer)
+{
+	switch (answer) {
+	case CONSENT_ONCE:
+	case CONSENT_SESSION:
+		chat_answer(c, true, answer == CONSENT_SESSION, NULL);
+		break;
+	case CONSENT_NO:
+		chat_answer(c, false, false, NULL);
+		break;
+	case CONSENT_REASON:
+		begin_reason(c);
+		break;
+	case CONSENT_VIEW:
+		chat_view_request(c);
+		break;
+	case CONSENT_NONE:
+	case CONSENT_HELD:
+	case CONSENT_UNSEEN:
+		break;
+	}
+}
+
+static void on_chat_hold(uv_timer_t *timer)
+{
+	struct chat *c = timer->data;
+
+	if (c->leaving || c->pager)
+		return;
+	carry_out_in_chat(c, consent_settle(&c->consent));
+	chat_touch(c);
+}
+
 /* A key that answers the request. False: it is something else. */
 static bool on_answer_key(struct chat *c, enum key key, const char *text, size_t n, bool pasted)
 {
-	char letter = key == KEY_TEXT && n == 1 && !pasted ? text[0] : 0;
+	char letter = key == KEY_ENTER ? '\r' : key == KEY_TEXT && n == 1 && !pasted ? text[0] : 0;
 	uint64_t now = clock_mono_us();
+	enum consent_answer answer;
 
 	if (!c->consent.open || c->reason)
 		return false;
 	/* What the terminal has not taken yet nobody has seen. */
-	if (!outbox_is_idle(c->out))
+	if (!c->consent.held && !outbox_is_idle(c->out))
 		consent_show(&c->consent, now);
-	switch (consent_key(&c->consent, letter, c->edit.text.len > 0, now)) {
-	case CONSENT_ONCE:
-		chat_answer(c, true, false, NULL);
-		return true;
-	case CONSENT_SESSION:
-		chat_answer(c, true, true, NULL);
-		return true;
-	case CONSENT_NO:
-		chat_answer(c, false, false, NULL);
-		return true;
-	case CONSENT_REASON:
-		begin_reason(c);
-		return true;
-	case CONSENT_VIEW:
-		chat_view_request(c);
-		return true;
-	case CONSENT_UNSEEN:
+	answer = consent_key(&c->consent, letter, c->edit.text.len > 0, now);
+	if (c->consent.text)
+		edit_key(&c->edit, KEY_TEXT, &c->consent.text, 1);
+	c->consent.text = 0;
+	if (answer == CONSENT_HELD)
+		uv_timer_start(&c->hold, on_chat_hold, CONSENT_HOLD_MS, 0);
+	else if (answer == CONSENT_UNSEEN)
 		snprintf(c->hint, sizeof c->hint,
 		    "not all of the request was shown: first press v, or answer n");
-		return true;
-	case CONSENT_NONE:
-		break;
-	}
-	return false;
+	else
+		carry_out_in_chat(c, answer);
+	return answer != CONSENT_NONE;
 }
 
 void chat_on_key(void *data, enum key key, const char *text, size_t n, bool pasted)

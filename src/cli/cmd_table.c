@@ -105,18 +105,16 @@ static const struct cmd_option answer_options[] = {
 const struct cmd cmds[] = {
     {"do", "WORDS…", 0, CMD_ANY, "ask once and stream the answer", do_options,
 	"What is piped in is given to the model as context. The answer goes to standard output,\n"
-	"everything else to standard error. When it is ended by a signal, or nobody reads its "
-	"output\n"
-	"any more, the turn is cancelled. Exit codes: 0 done, 1 error, 2 usage, 130 cancelled by\n"
-	"Ctrl+C, 143 by SIGTERM, 129 by SIGHUP.",
+	"everything else to standard error. When a signal ends it, or nobody reads its output any\n"
+	"more, the turn is cancelled.\n"
+	"Exit codes: 0 done, 1 error, 2 usage, 130 cancelled by Ctrl+C, 128 + N ended by signal N.",
 	"do \"explain this\" < main.c\ndo --auto \"fix the failing test\"", cmd_do},
     {"chat", "", 0, 0, "talk", chat_options,
-	"Ctrl+C and Esc cancel the answer, Ctrl+D leaves, Ctrl+Z suspends; /help lists what can "
-	"be\n"
-	"typed. What is typed during an answer waits for it; Up takes the last message back. A\n"
-	"permission request is answered with one key once nothing is typed and none was pressed "
-	"for\n"
-	"0.7 s: y yes, s yes for this session, n no, r no with a reason, v all of it in $PAGER.",
+	"Ctrl+C and Esc cancel the answer, Ctrl+D leaves, Ctrl+Z suspends; /help lists what can\n"
+	"be typed. What is typed during an answer waits for it; Up takes the last message back.\n"
+	"A permission request is answered with one key, once nothing is typed and none was\n"
+	"pressed for 0.7 s, and none follows at once: y yes, s yes for this session, n no,\n"
+	"r no with a reason, v all of it in $PAGER.",
 	"chat --resume 3c6c", cmd_chat},
     {"pending", "", 0, 0, "permission requests that wait for an answer", NULL, NULL, NULL,
 	cmd_pending},

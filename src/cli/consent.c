@@ -10,6 +10,8 @@ void consent_show(struct consent *c, uint64_t now_us)
 {
 	c->open = true;
 	c->quiet_us = now_us;
+	/* What is not carried out yet was said of another sight. */
+	c->held = CONSENT_NONE;
 }
 
 static enum consent_answer answer_of(char key)
@@ -38,10 +40,27 @@ enum consent_answer consent_key(struct consent *c, char key, bool draft, uint64_
 	enum consent_answer answer = answer_of(key);
 
 	c->quiet_us = now_us;
-	if (!c->open || draft || !quiet)
+	if (c->held && key == '\r')
+		return consent_settle(c);
+	if (c->held) {
+		c->text = c->held_key;
+		c->held = CONSENT_NONE;
+		return CONSENT_NONE;
+	}
+	if (!c->open || draft || !quiet || answer == CONSENT_NONE)
 		return CONSENT_NONE;
 	if ((answer == CONSENT_ONCE || answer == CONSENT_SESSION) && c->hidden && !c->viewed)
 		return CONSENT_UNSEEN;
+	c->held = answer;
+	c->held_key = key;
+	return CONSENT_HELD;
+}
+
+enum consent_answer consent_settle(struct consent *c)
+{
+	enum consent_answer answer = c->held;
+
+	c->held = CONSENT_NONE;
 	return answer;
 }
 

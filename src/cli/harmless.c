@@ -54,14 +54,29 @@ void term_put_harmless(struct buf *out, const char *p, size_t n)
 	}
 }
 
+/* Controls of the order in which a line is read, and what takes no room at all; not the joiners,
+ * which emoji and some scripts need (Unicode 15, UAX 9 and general category Cf). */
+static bool is_misleading(uint32_t code)
+{
+	return code == 0x061C || code == 0x200B || code == 0x200E || code == 0x200F ||
+	       (code >= 0x2028 && code <= 0x202E) || (code >= 0x2060 && code <= 0x206F) ||
+	       code == 0xFEFF || (code >= 0xE0000 && code <= 0xE007F);
+}
+
 void term_put_flat(struct buf *out, const char *p, size_t n)
 {
-	size_t start = out->len;
+	uint32_t code;
+	size_t len;
 
-	term_put_harmless(out, p, n);
-	for (size_t i = start; i < out->len; i++)
-		if (out->p[i] == '\n' || out->p[i] == '\t')
-			out->p[i] = ' ';
+	for (size_t i = 0; i < n; i += len) {
+		len = decode_character(p + i, n - i, &code);
+		if (code == '\n' || code == '\t')
+			buf_addc(out, ' ');
+		else if (code != UINT32_MAX && is_misleading(code))
+			buf_addf(out, "<U+%04X>", (unsigned)code);
+		else
+			term_put_harmless(out, p + i, len);
+	}
 }
 
 /*

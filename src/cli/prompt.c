@@ -28,6 +28,7 @@ static const char unseen_hint[] = "first press v: not all of the request was sho
 struct prompt {
 	struct prompt_opts opts;
 	uv_poll_t poll;
+	uv_timer_t hold; /* a key that answers, until it is sure that it is no word's beginning */
 	uv_signal_t stop, go_on; /* Ctrl+Z and fg */
 	unsigned handles;	 /* open ones; the last frees */
 	int fd;			 /* the terminal, our own descriptor */
@@ -86,23 +87,9 @@ static void on_reason_key(struct prompt *p, enum key key, const char *text, size
 	}
 }
 
-/* Arrows are not the letters they end in, and a paste is no answer. */
-static void on_prompt_key(void *data, enum key key, const char *text, size_t n, bool pasted)
+static void carry_out_prompt(struct prompt *p, enum consent_answer answer)
 {
-	struct prompt *p = data;
-	char letter = key == KEY_TEXT && !pasted && n == 1 ? text[0] : 0;
-
-	if (p->answered)
-		return;
-	if (p->reason) {
-		on_reason_key(p, key, text, n);
-		return;
-	}
-	p->unseen = false;
-	/* What the terminal has not taken yet nobody has seen. */
-	if (!outbox_is_idle(p->opts.live->out))
-		consent_show(&p->consent, clock_mono_us());
-	switch (consent_key(&p->consent, letter, false, clock_mono_us())) {
+	switch (answer) {
 	case CONSENT_ONCE:
 		answer_with(p, PROMPT_YES, NULL);
 		break;
@@ -118,15 +105,51 @@ static void on_prompt_key(void *data, enum key key, const char *text, size_t n, 
 	case CONSENT_VIEW:
 		answer_with(p, PROMPT_VIEW, NULL);
 		break;
-	case CONSENT_UNSEEN:
-		p->unseen = true;
-		break;
 	case CONSENT_NONE:
-		/* The terminal sends SIGINT for Ctrl+C; Esc stops the turn too. */
-		if (key == KEY_CANCEL)
-			answer_with(p, PROMPT_QUIT, NULL);
+	case CONSENT_HELD:
+	case CONSENT_UNSEEN:
 		break;
 	}
+}
+
+static void on_prompt_hold(uv_timer_t *timer)
+{
+	struct prompt *p = timer->data;
+
+	/* Asked again, where the decision could not be kept. */
+	p->answered = false;
+	carry_out_prompt(p, consent_settle(&p->consent));
+	if (!p->answered)
+		paint_prompt(p);
+}
+
+/* Arrows are not the letters they end in, and a paste is no answer. */
+static void on_prompt_key(void *data, enum key key, const char *text, size_t n, bool pasted)
+{
+	struct prompt *p = data;
+	char letter = key == KEY_ENTER ? '\r' : key == KEY_TEXT && !pasted && n == 1 ? text[0] : 0;
+	enum consent_answer answer;
+
+	if (p->answered)
+		return;
+	if (p->reason) {
+		on_reason_key(p, key, text, n);
+		return;
+	}
+	p->unseen = false;
+	/* What the terminal has not taken yet nobody has seen. */
+	if (!p->consent.held && !outbox_is_idle(p->opts.live->out))
+		consent_show(&p->consent, clock_mono_us());
+	answer = consent_key(&p->consent, letter, false, clock_mono_us());
+	p->consent.text = 0; /* nothing is typed here */
+	if (answer == CONSENT_HELD)
+		uv_timer_start(&p->hold, on_prompt_hold, CONSENT_HOLD_MS, 0);
+	else if (answer == CONSENT_UNSEEN)
+		p->unseen = true;
+	else if (answer == CONSENT_NONE && key == KEY_CANCEL)
+		answer_with(p, PROMPT_QUIT, NULL);
+	else
+		carry_out_prompt(p, answer);
 }
 
 static void on_line_bytes(struct prompt *p, const char *bytes, size_t n)
@@ -259,12 +282,13 @@ struct prompt *prompt_new(const struct prompt_opts *opts)
 	p->opts = *opts;
 	p->fd = fd;
 	p->consent = (struct consent){.command = opts->command, .hidden = opts->hidden};
-	p->handles = 3;
+	p->handles = 4;
 	tcgetattr(fd, &p->before);
 	uv_poll_init(opts->loop, &p->poll, fd);
+	uv_timer_init(opts->loop, &p->hold);
 	uv_signal_init(opts->loop, &p->stop);
 	uv_signal_init(opts->loop, &p->go_on);
-	p->poll.data = p->stop.data = p->go_on.data = p;
+	p->poll.data = p->hold.data = p->stop.data = p->go_on.data = p;
 	uv_signal_start(&p->stop, on_prompt_stop, SIGTSTP);
 	uv_signal_start(&p->go_on, on_prompt_go_on, SIGCONT);
 	enter_prompt(p);
@@ -280,6 +304,7 @@ void prompt_free(struct prompt *p)
 		live_update(p->opts.live, NULL, 0, NULL, 0, 0, 0);
 	tcsetattr(p->fd, TCSADRAIN, &p->before);
 	uv_close((uv_handle_t *)&p->poll, on_prompt_closed);
+	uv_close((uv_handle_t *)&p->hold, on_prompt_closed);
 	uv_close((uv_handle_t *)&p->stop, on_prompt_closed);
 	uv_close((uv_handle_t *)&p->go_on, on_prompt_closed);
 }

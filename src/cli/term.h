@@ -43,7 +43,8 @@ void term_stop_self(void);
  * go. */
 void term_put_harmless(struct buf *out, const char *p, size_t n);
 
-/* The same on one line: line ends and tabs become blanks. For names and titles. */
+/* The same on one line: line ends and tabs become blanks, and what changes the order in which a
+ * line is read is shown. For names, titles, sentences. */
 void term_put_flat(struct buf *out, const char *p, size_t n);
 
 /* For what is approved: carriage returns and all that is not seen (bidirectional controls, blanks

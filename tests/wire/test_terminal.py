@@ -143,6 +143,40 @@ def test_letters_of_a_word_approve_nothing_and_stay_typed():
     chat(body)
 
 
+def test_the_first_letter_of_a_sentence_approves_nothing():
+    bench = Bench()
+
+    def body(bench, term):
+        for words in ("stop that", "yes, but wait", "anything else"):
+            term.say(call("run_command", command="touch ran"))
+            term.wait("[n] no")
+            term.quiet()
+            for letter in words:
+                term.type(letter)
+            term.wait_last(f"› {words}")
+            term.quiet()
+            check(not os.path.exists(bench.path("ran")), f"{words!r} approved the command")
+            term.keys("C-u")
+            wait_for(lambda: term.lines()[-1] == "›", 5, "an empty line")
+            term.quiet()
+            term.type("n")
+            term.keys("Enter")                  # at once
+            term.until(lambda: "[n] no" not in term.screen(), 5, "the end of the question")
+            term.until(lambda: "1 tool" in term.lines()[-3], 10, "the end of the turn")
+    chat(body, bench=bench)
+
+    def do(term):
+        term.wait("[n] no")
+        term.quiet()
+        for letter in "stop that":
+            term.type(letter)
+        term.quiet()
+        check(not os.path.exists(bench.path("ran")), "a sentence approved the command")
+        term.answer("n")
+        term.wait("EXIT 0")
+    on_terminal(bench, do, "do", quoted(call("run_command", command="touch ran")))
+
+
 def test_a_no_has_a_reason_and_the_model_reads_it():
     def body(bench, term):
         term.say(call("run_command", command="touch ran"))
@@ -423,7 +457,7 @@ def test_a_long_answer_costs_what_it_weighs():
 # --- the end of `opta do` ---
 
 def test_a_signal_ends_the_turn_with_opta_do():
-    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGQUIT):
         bench = Bench()
         sid = bench.session()
         process = bench.home.popen("do", "--session", sid, "--dangerous", "demo:tokens=1000 demo:delay=20", cwd=bench.ws)

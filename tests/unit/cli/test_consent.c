@@ -15,7 +15,9 @@ static void a_key_counts_once_the_request_has_stood_there_quietly(void **state)
 	assert_int_equal(consent_key(&c, 'y', false, 10 * MS + QUIET - 1), CONSENT_NONE);
 	/* That key begins the wait anew. */
 	assert_int_equal(consent_key(&c, 'y', false, 11 * MS + QUIET), CONSENT_NONE);
-	assert_int_equal(consent_key(&c, 'y', false, 12 * MS + 2 * QUIET), CONSENT_ONCE);
+	assert_int_equal(consent_key(&c, 'y', false, 12 * MS + 2 * QUIET), CONSENT_HELD);
+	assert_int_equal(consent_settle(&c), CONSENT_ONCE);
+	assert_int_equal(consent_settle(&c), CONSENT_NONE);
 	/* So does its appearing again. */
 	consent_show(&c, 20 * MS + 3 * QUIET);
 	assert_int_equal(consent_key(&c, 'n', false, 21 * MS + 3 * QUIET), CONSENT_NONE);
@@ -27,7 +29,28 @@ static void nothing_counts_while_something_is_typed(void **state)
 
 	consent_show(&c, 0);
 	assert_int_equal(consent_key(&c, 'y', true, 2 * QUIET), CONSENT_NONE);
-	assert_int_equal(consent_key(&c, 'y', false, 4 * QUIET), CONSENT_ONCE);
+	assert_int_equal(consent_key(&c, 'y', false, 4 * QUIET), CONSENT_HELD);
+	assert_int_equal(consent_settle(&c), CONSENT_ONCE);
+}
+
+/* "stop that" begins with a letter that would answer. */
+static void the_first_letter_of_a_word_is_text(void **state)
+{
+	struct consent c = {0};
+
+	consent_show(&c, 0);
+	assert_int_equal(consent_key(&c, 's', false, QUIET), CONSENT_HELD);
+	assert_int_equal(consent_key(&c, 't', false, QUIET + 150 * MS), CONSENT_NONE);
+	assert_int_equal(c.text, 's');
+	assert_int_equal(consent_settle(&c), CONSENT_NONE);
+	c.text = 0;
+	/* Enter makes sure of it at once; another request takes it back. */
+	assert_int_equal(consent_key(&c, 'n', false, 3 * QUIET), CONSENT_HELD);
+	assert_int_equal(consent_key(&c, '\r', false, 3 * QUIET + 10 * MS), CONSENT_NO);
+	assert_int_equal(c.text, 0);
+	assert_int_equal(consent_key(&c, 'y', false, 5 * QUIET), CONSENT_HELD);
+	consent_show(&c, 5 * QUIET + 10 * MS);
+	assert_int_equal(consent_settle(&c), CONSENT_NONE);
 }
 
 static void each_answer_has_a_letter_and_other_keys_have_none(void **state)
@@ -46,7 +69,9 @@ static void each_answer_has_a_letter_and_other_keys_have_none(void **state)
 			if (keys[i].key == (char)key)
 				want = keys[i].answer;
 		consent_show(&c, 0);
-		assert_int_equal(consent_key(&c, (char)key, false, QUIET), want);
+		assert_int_equal(consent_key(&c, (char)key, false, QUIET),
+		    want == CONSENT_NONE ? CONSENT_NONE : CONSENT_HELD);
+		assert_int_equal(consent_settle(&c), want);
 	}
 }
 
@@ -57,9 +82,11 @@ static void what_was_not_shown_is_not_approved(void **state)
 	consent_show(&c, 0);
 	assert_int_equal(consent_key(&c, 'y', false, QUIET), CONSENT_UNSEEN);
 	assert_int_equal(consent_key(&c, 's', false, 2 * QUIET), CONSENT_UNSEEN);
-	assert_int_equal(consent_key(&c, 'n', false, 3 * QUIET), CONSENT_NO);
+	assert_int_equal(consent_key(&c, 'n', false, 3 * QUIET), CONSENT_HELD);
+	assert_int_equal(consent_settle(&c), CONSENT_NO);
 	c.viewed = true;
-	assert_int_equal(consent_key(&c, 'y', false, 4 * QUIET), CONSENT_ONCE);
+	assert_int_equal(consent_key(&c, 'y', false, 4 * QUIET), CONSENT_HELD);
+	assert_int_equal(consent_settle(&c), CONSENT_ONCE);
 }
 
 /* No row is wider than the terminal; the letters are all there. */
@@ -93,6 +120,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_key_counts_once_the_request_has_stood_there_quietly),
 	    cmocka_unit_test(nothing_counts_while_something_is_typed),
+	    cmocka_unit_test(the_first_letter_of_a_word_is_text),
 	    cmocka_unit_test(each_answer_has_a_letter_and_other_keys_have_none),
 	    cmocka_unit_test(what_was_not_shown_is_not_approved),
 	    cmocka_unit_test(the_question_fits_every_width),
