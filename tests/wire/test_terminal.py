@@ -367,6 +367,35 @@ def test_words_said_during_an_answer_wait_below_it_and_can_be_taken_back():
     chat(body)
 
 
+def test_esc_stops_the_running_turn_and_the_next_one_starts():
+    def body(bench, term):
+        term.say("demo:tokens=1000 demo:delay=20")
+        term.wait("w3 ")
+        term.type("the second")
+        term.keys("Enter")
+        term.wait("waits: the second")
+        term.keys("Escape")
+        term.wait("cancelled")
+        term.wait('You said: "the second"')
+    chat(body)
+
+
+def test_keys_are_read_while_the_daemon_does_not_answer():
+    bench = Bench(demo=("--hang",))
+
+    def body(bench, term):
+        term.say("/models")
+        term.wait("asking the daemon")
+        begun = time.monotonic()
+        term.type("typed meanwhile")
+        term.wait_last("› typed meanwhile", 1)
+        term.keys("C-c")
+        term.wait("no longer waiting for the daemon's answer", 1)
+        check(time.monotonic() - begun < 2 * SLOW, "keys came through late")
+        check_equal("what was typed", term.lines()[-1], "› typed meanwhile")
+    chat(body, bench=bench)
+
+
 def test_a_notice_does_not_end_the_block_it_comes_in():
     bench = Bench()
 
