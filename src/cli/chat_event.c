@@ -72,6 +72,8 @@ void chat_forget_turn(struct chat *c)
 
 static void on_chat_call(struct chat *c, const json_t *payload, uint64_t now_us)
 {
+	/* Read again later, it has thought no longer. */
+	fold_thinking(c, now_us);
 	chat_end_text(c);
 	if (c->call_count == CHAT_MAX_RUNNING)
 		return;
