@@ -13,20 +13,23 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "tools/control.h"
+#include "tools/look.h"
+#include "tools/mounts.h"
 #include "tools/repository.h"
 
 enum {
 	ASIDE_MAX_CONFIG = 256 * 1024,
-	ASIDE_TRIES = 100, /* names for what is put aside again and again */
-	ASIDE_GIT_DEPTH = 3,
+	ASIDE_TRIES = 100,     /* names for what is put aside again and again */
+	ASIDE_HELD_DEPTH = 16, /* of the names of submodules, which may have slashes */
 };
 
 struct aside {
 	const char *workspace;
+	const char *repository; /* the git directory outside that may be written, NULL: none */
 	const struct repository_guards *known;
 	struct buf *told;
-	size_t entries;
+	size_t entries; /* of git directories */
+	bool full;
 };
 
 /* Names are bytes; what is told is text. */
@@ -50,10 +53,45 @@ static void aside_tell(struct aside *a, const char *path, const char *name, cons
 	buf_finish(&line);
 }
 
+static char **aside_names(int dir, struct aside *a, size_t *ret_count);
+
+/* Was anything of it changed since the call began? That time is the kernel's, not the command's. */
+static bool aside_changed(struct aside *a, int dir, const char *name, int depth)
+{
+	const struct timespec *start = &a->known->start;
+	struct stat st;
+	bool changed;
+	size_t count = 0;
+	char **names;
+	int fd;
+
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return false;
+	changed = st.st_ctim.tv_sec > start->tv_sec ||
+		  (st.st_ctim.tv_sec == start->tv_sec && st.st_ctim.tv_nsec > start->tv_nsec);
+	if (changed || !S_ISDIR(st.st_mode))
+		return changed;
+	fd = depth > 0 ? look_open(dir, name) : -1;
+	if (fd < 0)
+		return true;
+	names = aside_names(fd, a, &count);
+	changed = a->full;
+	for (size_t i = 0; i < count; i++) {
+		changed = changed || aside_changed(a, fd, names[i], depth - 1);
+		free(names[i]);
+	}
+	free(names);
+	close(fd);
+	return changed;
+}
+
 static void aside_rename(struct aside *a, int dir, const char *path, const char *name)
 {
 	char to[300];
 
+	/* Where not everything was seen before, it may be as old as the rest. */
+	if (a->known->incomplete && !aside_changed(a, dir, name, ASIDE_HELD_DEPTH))
+		return;
 	for (int i = 0; i < ASIDE_TRIES; i++) {
 		if (i)
 			snprintf(to, sizeof to, "%.200s" ASIDE_SUFFIX ".%d", name, i);
@@ -67,12 +105,13 @@ static void aside_rename(struct aside *a, int dir, const char *path, const char 
 	}
 }
 
-static bool aside_knows(const struct aside *a, const char *path)
+/* What was there before under that path, when what stands there now is the same; or NULL. */
+static const struct repository_known *aside_known(
+    const struct aside *a, const char *path, const struct stat *st)
 {
-	for (size_t i = 0; i < a->known->count; i++)
-		if (strcmp(a->known->all[i].path, path) == 0)
-			return true;
-	return false;
+	const struct repository_known *known = map_get(&a->known->known, path);
+
+	return known && known->dev == st->st_dev && known->ino == st->st_ino ? known : NULL;
 }
 
 /* It is the link that it was. */
@@ -84,15 +123,10 @@ static bool aside_knows_link(const struct aside *a, const char *path, const char
 	return false;
 }
 
-static int aside_open_dir(int dir, const char *name)
-{
-	return openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
 /* The names in a directory, taken before any of them is changed; owned. */
 static char **aside_names(int dir, struct aside *a, size_t *ret_count)
 {
-	int fd = aside_open_dir(dir, ".");
+	int fd = look_open(dir, ".");
 	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	char **names = NULL;
 	size_t count = 0, cap = 0;
@@ -100,10 +134,13 @@ static char **aside_names(int dir, struct aside *a, size_t *ret_count)
 
 	if (!d && fd >= 0)
 		close(fd);
-	while (d && a->entries < REPOSITORY_LOOK_ENTRIES && (e = readdir(d))) {
+	while (d && (e = readdir(d))) {
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		a->entries++;
+		if (a->entries++ >= LOOK_ENTRIES) {
+			a->full = true;
+			break;
+		}
 		if (count == cap) {
 			cap = cap ? cap * 2 : 32;
 			names = mem_realloc(names, cap * sizeof *names);
@@ -199,7 +236,7 @@ static void aside_config(struct aside *a, int git, const char *path, const char 
 static void aside_hooks(struct aside *a, int git, const char *path)
 {
 	static const char sample[] = ".sample";
-	int hooks = aside_open_dir(git, "hooks");
+	int hooks = look_open(git, "hooks");
 	struct buf below = {0};
 	size_t count = 0;
 	char **names;
@@ -224,126 +261,220 @@ static void aside_hooks(struct aside *a, int git, const char *path)
 	close(hooks);
 }
 
-static void aside_git(struct aside *a, int git, const char *path, int depth)
+/* In a worktree's own directory it names the repository, and git writes it in one way. */
+static bool aside_common_ok(int git, bool linked)
+{
+	static const char usual[] = "../..\n";
+	int fd =
+	    linked ? openat(git, "commondir", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+	char text[sizeof usual];
+	bool good = fd >= 0 && read(fd, text, sizeof text) == (ssize_t)sizeof usual - 1 &&
+		    memcmp(text, usual, sizeof usual - 1) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+static bool aside_has(int dir, const char *name)
+{
+	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+static void aside_held(
+    struct aside *a, int git, const char *path, const char *name, bool linked, int depth);
+
+/* linked: where git has the directory of a linked worktree. */
+static void aside_git(struct aside *a, int git, const char *path, bool linked, int depth)
 {
 	struct buf below = {0};
-	char **names;
-	size_t count = 0;
-	int info, modules;
+	struct stat st;
+	int info;
 
-	if (aside_knows(a, path))
+	if (fstat(git, &st) != 0)
 		return;
-	aside_config(a, git, path, "config");
-	aside_config(a, git, path, "config.worktree");
-	aside_hooks(a, git, path);
-	if (faccessat(git, "commondir", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		aside_rename(a, git, path, "commondir");
-	buf_addf(&below, "%s/info", path);
-	info = aside_open_dir(git, "info");
-	if (info >= 0 && faccessat(info, "attributes", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
-		aside_rename(a, info, buf_cstr(&below), "attributes");
-	if (info >= 0)
-		close(info);
-	modules = depth > 0 ? aside_open_dir(git, "modules") : -1;
-	if (modules >= 0) {
-		names = aside_names(modules, a, &count);
-		for (size_t i = 0; i < count; i++) {
-			int one = aside_open_dir(modules, names[i]);
-
-			buf_clear(&below);
-			buf_addf(&below, "%s/modules/%s", path, names[i]);
-			if (one >= 0)
-				aside_git(a, one, buf_cstr(&below), depth - 1);
-			if (one >= 0)
-				close(one);
-			free(names[i]);
-		}
-		free(names);
-		close(modules);
+	if (!aside_known(a, path, &st)) {
+		aside_config(a, git, path, "config");
+		aside_config(a, git, path, "config.worktree");
+		aside_hooks(a, git, path);
+		if (aside_has(git, "commondir") && !aside_common_ok(git, linked))
+			aside_rename(a, git, path, "commondir");
+		buf_addf(&below, "%s/info", path);
+		info = look_open(git, "info");
+		if (info < 0 && errno != ENOENT)
+			aside_rename(a, git, path, "info");
+		if (info >= 0 && aside_has(info, "attributes"))
+			aside_rename(a, info, buf_cstr(&below), "attributes");
+		if (info >= 0)
+			close(info);
+		buf_finish(&below);
 	}
+	aside_held(a, git, path, "modules", false, depth);
+	aside_held(a, git, path, "worktrees", true, depth);
+}
+
+/* What a git directory has for itself: nothing in it is another one. */
+static bool aside_own(const char *name)
+{
+	static const char *const own[] = {
+	    "objects", "refs", "logs", "hooks", "info", "modules", "worktrees"};
+
+	for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+		if (strcmp(own[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The git directories of submodules, whose names may have slashes, or of linked worktrees: `name`
+ * in the directory dir. */
+static void aside_held(
+    struct aside *a, int dir, const char *path, const char *name, bool linked, int depth)
+{
+	struct buf full = {0}, below = {0};
+	int holder = look_open(dir, name);
+	size_t count = 0;
+	char **names;
+	bool own;
+
+	if (holder < 0) {
+		if ((errno == ELOOP || errno == ENOTDIR) && aside_changed(a, dir, name, 0))
+			aside_rename(a, dir, path, name);
+		return;
+	}
+	if (depth <= 0)
+		a->full = true;
+	buf_addf(&full, "%s/%s", path, name);
+	own = aside_has(holder, "HEAD");
+	names = aside_names(holder, a, &count);
+	for (size_t i = 0; i < count && depth > 0; i++) {
+		struct stat st;
+		int one;
+
+		if ((own && aside_own(names[i])) ||
+		    fstatat(holder, names[i], &st, AT_SYMLINK_NOFOLLOW) != 0)
+			continue;
+		if (S_ISLNK(st.st_mode) && aside_changed(a, holder, names[i], 0))
+			aside_rename(a, holder, buf_cstr(&full), names[i]);
+		one = S_ISDIR(st.st_mode) ? look_open(holder, names[i]) : -1;
+		if (one < 0)
+			continue;
+		buf_clear(&below);
+		buf_addf(&below, "%s/%s", buf_cstr(&full), names[i]);
+		if (aside_has(one, "HEAD") || aside_has(one, "config") ||
+		    aside_has(one, "commondir"))
+			aside_git(a, one, buf_cstr(&below), linked, depth - 1);
+		close(one);
+		aside_held(a, holder, buf_cstr(&full), names[i], false, depth - 1);
+	}
+	for (size_t i = 0; i < count; i++)
+		free(names[i]);
+	free(names);
+	close(holder);
+	buf_finish(&full);
 	buf_finish(&below);
+}
+
+/* The git directory at path, a real one, wherever it lies. */
+static void aside_git_at(struct aside *a, const char *path)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	int git = root >= 0 && path[0] == '/' && path[1] ? look_open(root, path + 1) : -1;
+	const char *last = strrchr(path, '/'), *holder = strstr(path, "/.git/worktrees/");
+	bool linked = holder && holder + sizeof "/.git/worktrees/" - 2 == last;
+
+	if (git >= 0) {
+		aside_git(a, git, path, linked, ASIDE_HELD_DEPTH);
+		close(git);
+	}
+	if (root >= 0)
+		close(root);
 }
 
 /* --- all of the workspace --- */
 
-static bool aside_is_git(int dir)
+static bool aside_enter(void *data, const char *path)
 {
-	static const char *const parts[] = {"HEAD", "objects", "refs"};
+	const struct aside *a = data;
+	const struct repository_known *known = map_get(&a->known->known, path);
 
-	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-		if (faccessat(dir, parts[i], F_OK, AT_SYMLINK_NOFOLLOW) != 0)
-			return false;
-	return true;
+	/* In what is read-only there is nothing new. */
+	return !known || !known->guard;
+}
+
+/* A `.git` file that is not known. */
+static void aside_git_file(struct aside *a, int dir, const char *path)
+{
+	char at[REPOSITORY_MAX_PATH];
+
+	if (!repository_file_is_sound(path, a->workspace, a->known, at)) {
+		aside_rename(a, dir, path, ".git");
+		return;
+	}
+	if (mounts_within(at, a->workspace) || (a->repository && mounts_within(at, a->repository)))
+		aside_git_at(a, at);
 }
 
 /* A control file that may be new. */
-static void aside_entry(struct aside *a, int dir, const char *path, const char *name)
+static void aside_entry(void *data, int dir, const char *path, const char *name)
 {
+	struct aside *a = data;
+	const struct repository_known *known;
 	char target[REPOSITORY_MAX_PATH];
 	struct buf full = {0};
 	struct stat st;
 	ssize_t n;
 	int git;
 
+	if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+		return;
 	buf_addf(&full, "%s/%s", path, name);
-	if (aside_knows(a, buf_cstr(&full)) || fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-		goto out;
+	known = aside_known(a, buf_cstr(&full), &st);
 	if (S_ISLNK(st.st_mode)) {
 		n = readlinkat(dir, name, target, sizeof target - 1);
 		target[n > 0 ? n : 0] = '\0';
 		if (!aside_knows_link(a, buf_cstr(&full), target))
 			aside_rename(a, dir, path, name);
 	} else if (strcmp(name, ".git") == 0 && S_ISDIR(st.st_mode)) {
-		git = aside_open_dir(dir, name);
+		git = look_open(dir, name);
 		if (git >= 0) {
-			aside_git(a, git, buf_cstr(&full), ASIDE_GIT_DEPTH);
+			aside_git(a, git, buf_cstr(&full), false, ASIDE_HELD_DEPTH);
 			close(git);
 		}
-	} else if (strcmp(name, ".git") != 0 ||
-		   !repository_file_is_sound(path, a->workspace, a->known)) {
+	} else if (known && (known->guard || !aside_changed(a, dir, name, ASIDE_HELD_DEPTH))) {
+		/* It is what it was. */
+	} else if (strcmp(name, ".git") == 0) {
+		aside_git_file(a, dir, path);
+	} else {
 		aside_rename(a, dir, path, name);
 	}
-out:
 	buf_finish(&full);
 }
 
-static void aside_dir(struct aside *a, int dir, const char *path, int depth)
+static void aside_bare(void *data, int dir, const char *path)
 {
-	size_t count = 0;
-	char **names;
-
-	if (strcmp(path, a->workspace) != 0 && aside_is_git(dir)) {
-		aside_git(a, dir, path, ASIDE_GIT_DEPTH);
-		return;
-	}
-	names = aside_names(dir, a, &count);
-	for (size_t i = 0; i < count; i++) {
-		const char *name = names[i];
-		struct buf below = {0};
-		int sub = -1;
-
-		if (repository_guards_name(name))
-			aside_entry(a, dir, path, name);
-		else if (depth > 0 && name[0] != '.' && strcmp(name, "node_modules") != 0)
-			sub = aside_open_dir(dir, name);
-		if (sub >= 0) {
-			buf_addf(&below, "%s/%s", path, name);
-			aside_dir(a, sub, buf_cstr(&below), depth - 1);
-			close(sub);
-		}
-		buf_finish(&below);
-		free(names[i]);
-	}
-	free(names);
+	aside_git(data, dir, path, false, ASIDE_HELD_DEPTH);
 }
 
-void aside_put(const char *workspace, const struct repository_guards *known, struct buf *told)
+void aside_put(const char *workspace, const char *repository, const struct repository_guards *known,
+    bool ended, struct buf *told)
 {
-	struct aside a = {.workspace = workspace, .known = known, .told = told};
-	int dir = open(workspace, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct aside a = {
+	    .workspace = workspace, .repository = repository, .known = known, .told = told};
+	struct look look = {.root = workspace,
+	    .entries = LOOK_ENTRIES,
+	    .us = ended ? LOOK_US : LOOK_SOON_US,
+	    .data = &a,
+	    .enter = aside_enter,
+	    .entry = aside_entry,
+	    .git = aside_bare};
+	bool through = look_through(&look);
 
-	if (dir < 0)
-		return;
-	aside_dir(&a, dir, workspace, REPOSITORY_LOOK_DEPTH);
-	close(dir);
+	if (repository)
+		aside_git_at(&a, repository);
+	if (ended && (!through || a.full || known->incomplete))
+		buf_addf(told,
+		    "[not all of the workspace was searched for files that make git, a shell or an "
+		    "editor run something: it has more than %d entries, or the search took longer "
+		    "than %d seconds; look at what this command left before running git there]\n",
+		    LOOK_ENTRIES, LOOK_US / 1000000);
 }

@@ -7,6 +7,8 @@
  * repository only what makes git run something. For the supervisor; blocks.
  */
 
+#include <stdbool.h>
+
 struct buf;
 struct repository_guards;
 
@@ -14,9 +16,12 @@ struct repository_guards;
 #define ASIDE_SUFFIX ".opta-unapproved"
 
 /*
- * Look through the workspace, as far as the guards' own look goes, for what is not known to them. A
- * line for each file that was put aside is appended to told. Follows no link.
+ * Look through the workspace, and through the new git directories within repository when it lies
+ * outside and could be written (NULL: none), for what is not known to the guards. A line for each
+ * file that was put aside is appended to told, and when the call has ended one that says that the
+ * look did not get through, if it did not. Follows no link.
  */
-void aside_put(const char *workspace, const struct repository_guards *known, struct buf *told);
+void aside_put(const char *workspace, const char *repository, const struct repository_guards *known,
+    bool ended, struct buf *told);
 
 #endif

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "tools/control.h"
+#include "tools/look.h"
 
 enum {
 	REPOSITORY_MAX_TEXT = 256 * 1024, /* of a configuration that is looked at */
@@ -124,19 +125,44 @@ void repository_find(const char *workspace, struct repository *ret)
 
 /* --- guarding --- */
 
-static void guards_add(struct repository_guards *g, const char *path, bool readonly)
+static struct repository_known *guards_know(
+    struct repository_guards *g, const char *path, const struct stat *st)
+{
+	struct repository_known *known = map_get(&g->known, path);
+
+	if (known)
+		return known;
+	known = mem_alloc(sizeof *known);
+	*known = (struct repository_known){mem_strdup(path), st->st_dev, st->st_ino, 0};
+	map_put(&g->known, known->path, known);
+	return known;
+}
+
+static void guards_watch(struct repository_guards *g, const char *path)
 {
 	struct stat st;
 
+	if (lstat(path, &st) == 0)
+		guards_know(g, path, &st);
+}
+
+static void guards_add(struct repository_guards *g, const char *path, bool readonly)
+{
+	struct repository_known *known;
+	struct stat st;
+
 	/* A link is not mounted over. */
-	if (g->count == REPOSITORY_MAX_GUARDS || lstat(path, &st) != 0 || S_ISLNK(st.st_mode))
+	if (lstat(path, &st) != 0 || S_ISLNK(st.st_mode))
 		return;
-	for (size_t i = 0; i < g->count; i++)
-		if (strcmp(g->all[i].path, path) == 0) {
-			g->all[i].readonly |= readonly;
-			return;
-		}
-	g->all[g->count++] = (struct mounts_guard){mem_strdup(path), readonly};
+	known = guards_know(g, path, &st);
+	if (known->guard) {
+		g->all[known->guard - 1].readonly |= readonly;
+		return;
+	}
+	if (g->count == REPOSITORY_MAX_GUARDS)
+		return;
+	g->all[g->count++] = (struct mounts_guard){known->path, readonly};
+	known->guard = g->count;
 }
 
 static void guards_add_below(
@@ -321,10 +347,9 @@ static void guards_add_git(
 	guards_add_held(g, path, workspace, depth - 1);
 }
 
-struct look {
+struct guards_look {
 	struct repository_guards *guards;
 	const char *workspace;
-	size_t entries;
 };
 
 bool repository_guards_name(const char *name)
@@ -335,21 +360,18 @@ bool repository_guards_name(const char *name)
 }
 
 bool repository_file_is_sound(
-    const char *dir, const char *workspace, const struct repository_guards *known)
+    const char *dir, const char *workspace, const struct repository_guards *known, char *at)
 {
-	char path[REPOSITORY_MAX_PATH + 8], line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+	char path[REPOSITORY_MAX_PATH + 8], line[REPOSITORY_MAX_PATH];
 
+	if (strlen(dir) >= REPOSITORY_MAX_PATH)
+		return false;
 	snprintf(path, sizeof path, "%s/.git", dir);
 	if (!repository_line(path, "gitdir: ", line, sizeof line) ||
 	    !repository_resolve(dir, line, at))
 		return false;
-	if (!mounts_within(at, workspace))
-		return true;
-	for (size_t i = 0; i < known->count; i++)
-		if (strcmp(known->all[i].path, at) == 0)
-			return true;
-	/* Whatever a new one holds is looked at where it lies, when git put it there. */
-	return strstr(at, "/.git/modules/") != NULL || strstr(at, "/.git/worktrees/") != NULL;
+	return !mounts_within(at, workspace) || map_get(&known->known, at) ||
+	       strstr(at, "/.git/modules/") != NULL || strstr(at, "/.git/worktrees/") != NULL;
 }
 
 static void guards_add_link(struct repository_guards *g, const char *path)
@@ -364,12 +386,28 @@ static void guards_add_link(struct repository_guards *g, const char *path)
 	g->links[g->link_count++].target = mem_strdup(target);
 }
 
-static void look_at_entry(struct look *l, const char *dir, const char *path, const char *name)
+/* Package managers remove and replace these, which nothing that is mounted allows. */
+static bool look_only_watches(const char *path)
 {
-	char line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+	return strstr(path, "/node_modules/") != NULL;
+}
 
-	if (!repository_guards_name(name))
+static bool look_enter(void *data, const char *path)
+{
+	const struct guards_look *l = data;
+
+	return look_only_watches(path) || l->guards->count == REPOSITORY_MAX_GUARDS;
+}
+
+static void look_at_entry(void *data, int dir, const char *at_dir, const char *name)
+{
+	struct guards_look *l = data;
+	char path[REPOSITORY_MAX_PATH], line[REPOSITORY_MAX_PATH], at[REPOSITORY_MAX_PATH];
+
+	if (snprintf(path, sizeof path, "%s/%s", at_dir, name) >= (int)sizeof path) {
+		l->guards->incomplete = true;
 		return;
+	}
 	if (repository_is_kind(path, S_IFLNK)) {
 		guards_add_link(l->guards, path);
 		return;
@@ -380,61 +418,62 @@ static void look_at_entry(struct look *l, const char *dir, const char *path, con
 		guards_add_git(l->guards, path, l->workspace, 3);
 		return;
 	}
+	if (strcmp(name, ".git") != 0 && look_only_watches(path)) {
+		guards_watch(l->guards, path);
+		return;
+	}
 	/* A submodule: the repository around it goes into it. */
 	if (strcmp(name, ".git") == 0 && repository_line(path, "gitdir: ", line, sizeof line) &&
-	    repository_resolve(dir, line, at) && mounts_within(at, l->workspace))
-		guards_add_way(l->guards, l->workspace, dir);
+	    repository_resolve(at_dir, line, at) && mounts_within(at, l->workspace))
+		guards_add_way(l->guards, l->workspace, at_dir);
 	guards_add(l->guards, path, true);
 }
 
-static void look_at(struct look *l, const char *dir, int depth)
+/* A bare one. */
+static void look_at_git(void *data, int dir, const char *path)
 {
-	DIR *d = opendir(dir);
-	struct dirent *e;
+	struct guards_look *l = data;
 
-	while (d && l->entries++ < REPOSITORY_LOOK_ENTRIES && (e = readdir(d))) {
-		char path[REPOSITORY_MAX_PATH];
-
-		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0 ||
-		    strlen(dir) + strlen(e->d_name) + 2 > sizeof path)
-			continue;
-		snprintf(
-		    path, sizeof path, "%.*s/%.255s", (int)(sizeof path - 257), dir, e->d_name);
-		look_at_entry(l, dir, path, e->d_name);
-		if (depth <= 0 || e->d_type != DT_DIR || e->d_name[0] == '.' ||
-		    strcmp(e->d_name, "node_modules") == 0)
-			continue;
-		/* A bare one. */
-		if (control_git_directory(path))
-			guards_add_git(l->guards, path, l->workspace, 3);
-		else
-			look_at(l, path, depth - 1);
-	}
-	if (d)
-		closedir(d);
+	if (strcmp(path, l->workspace) != 0 && strlen(path) < REPOSITORY_MAX_PATH)
+		guards_add_git(l->guards, path, l->workspace, 3);
 }
 
 void repository_guard(const char *workspace, const struct repository *r, bool writable,
     const char *home, struct repository_guards *ret)
 {
-	struct look look = {.guards = ret, .workspace = workspace};
+	struct guards_look data = {.guards = ret, .workspace = workspace};
+	struct look look = {.root = workspace,
+	    .entries = LOOK_ENTRIES,
+	    .us = LOOK_US,
+	    .data = &data,
+	    .enter = look_enter,
+	    .entry = look_at_entry,
+	    .git = look_at_git};
 
-	ret->count = ret->absent_count = ret->link_count = 0;
+	*ret = (struct repository_guards){0};
+	clock_gettime(CLOCK_REALTIME_COARSE, &ret->start);
 	/* Outside the workspace it is read-only as it is. */
 	if (r->git[0] && (!r->outside || writable)) {
 		guards_add_git(ret, r->common, workspace, 3);
 		if (strcmp(r->git, r->common) != 0)
 			guards_add_git(ret, r->git, workspace, 0);
 	}
-	look_at(&look, workspace, REPOSITORY_LOOK_DEPTH);
+	if (!look_through(&look))
+		ret->incomplete = true;
 	if (home && mounts_within(home, workspace) && strcmp(home, workspace) != 0)
 		guards_add(ret, home, true);
 }
 
 void repository_guards_finish(struct repository_guards *g)
 {
-	for (size_t i = 0; i < g->count; i++)
-		free(g->all[i].path);
+	struct repository_known *known;
+	size_t at = 0;
+
+	while ((known = map_next(&g->known, &at))) {
+		free(known->path);
+		free(known);
+	}
+	map_finish(&g->known);
 	for (size_t i = 0; i < g->absent_count; i++)
 		free(g->absent[i]);
 	for (size_t i = 0; i < g->link_count; i++) {

@@ -10,15 +10,17 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include <sys/types.h>
+#include <time.h>
+
+#include "base/map.h"
 #include "tools/mounts.h"
 
 enum {
 	REPOSITORY_MAX_PATH = 4096,
-	REPOSITORY_MAX_GUARDS = 512, /* what is found past that is not guarded */
+	REPOSITORY_MAX_GUARDS = 2048, /* what is found past that is only watched */
 	REPOSITORY_MAX_ABSENT = 128,
 	REPOSITORY_MAX_LINKS = 64,
-	REPOSITORY_LOOK_DEPTH = 4, /* directories of the workspace that are looked at */
-	REPOSITORY_LOOK_ENTRIES = 5000,
 };
 
 struct repository {
@@ -34,6 +36,14 @@ struct repository {
  */
 void repository_find(const char *workspace, struct repository *ret);
 
+/* A control file or a directory of a repository that was there before the call. */
+struct repository_known {
+	char *path; /* owned */
+	dev_t dev;
+	ino_t ino;
+	size_t guard; /* its place among the guards and 1; 0: it is only watched */
+};
+
 /* Paths to guard (struct mounts_guard), in the order they must be mounted. */
 struct repository_guards {
 	struct mounts_guard all[REPOSITORY_MAX_GUARDS];
@@ -47,13 +57,17 @@ struct repository_guards {
 		char *path, *target;
 	} links[REPOSITORY_MAX_LINKS];
 	size_t link_count;
+	struct map known;      /* of struct repository_known by path, owned; guarded ones too */
+	struct timespec start; /* what was changed later was changed by the call */
+	bool incomplete;       /* not everything was seen: what is not known may have been there */
 };
 
 /*
  * What must stay as it is while a command may write the workspace, and the repository's directories
  * when writable is set: of each git directory its configuration, hooks and attributes (missing
  * directories of those are made, empty); other control files that lie in the workspace, as far as
- * a look of bounded length finds them; home, when it lies in the workspace. Free with
+ * the limits of look.h go (in node_modules, which package managers remove, they are only known, not
+ * guarded); home, when it lies in the workspace. Free with
  * repository_guards_finish.
  */
 void repository_guard(const char *workspace, const struct repository *r, bool writable,
@@ -62,11 +76,12 @@ void repository_guard(const char *workspace, const struct repository *r, bool wr
 bool repository_guards_name(const char *name);
 
 /*
- * Does the new `.git` file in dir lead to a git directory outside the workspace, or to one that
- * brings nothing of its own: a submodule's below a guarded repository?
+ * Does the new `.git` file in dir lead to a git directory outside the workspace, or to one that is
+ * guarded, or to one where git puts a submodule's and a worktree's? That one, whose real path is
+ * then in at (REPOSITORY_MAX_PATH bytes), may be new: its own files are still to be looked at.
  */
 bool repository_file_is_sound(
-    const char *dir, const char *workspace, const struct repository_guards *known);
+    const char *dir, const char *workspace, const struct repository_guards *known, char *at);
 
 void repository_guards_finish(struct repository_guards *g);
 

@@ -126,7 +126,7 @@ void view_put_aside(struct view *v, bool ended, struct buf *told)
 
 	if (!v->guards || !v->workspace[0] || (!ended && (!v->opts.init || now < v->aside_us)))
 		return;
-	aside_put(v->workspace, v->guards, told);
+	aside_put(v->workspace, view_repository(v, 0), v->guards, ended, told);
 	v->aside_us = clock_mono_us() + VIEW_ASIDE_US + VIEW_ASIDE_SHARE * (clock_mono_us() - now);
 }
 

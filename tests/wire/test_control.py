@@ -173,6 +173,95 @@ def test_a_control_file_that_a_command_makes_is_put_aside_and_told():
         holds("the answer", end["result"], f"/{path} would make git, a shell or an editor run something")
 
 
+EVIL = "printf '[core]\\nrepositoryformatversion=0\\nfsmonitor=\"touch %s;false\"\\n' >"
+MAKE = "git init -q {0}; (cd {0}; " + COMMIT + " x --allow-empty); "
+HIDDEN = (
+    (".h", ""), ("node_modules/p", ""), ("a1/b/c/d/e/f", ""), (".a/.b/node_modules/.c", ""), ("bare/x", "touch bare/HEAD; mkdir bare/objects bare/refs; "),
+    (".idea/x", ""), (".idea.opta-unapproved/x", ""), ("shut/x", ""),
+)
+
+
+def test_a_repository_in_any_directory_runs_nothing_in_the_git_of_the_person():
+    for index, (path, more) in enumerate(HIDDEN):
+        bench = Bench()
+        repository(bench.ws)
+        mark = os.path.join(bench.home.root, f"ran{index}")
+        bench.run(f"mkdir -p {path}; " + more + MAKE.format(path) + f"git add -f {path}; " + EVIL % mark + f"{path}/.git/config; "
+                  + ("chmod a-r shut; chmod a-r shut/x/.git; " if path == "shut/x" else "")
+                  + f"git update-index --add --cacheinfo 160000,$(git -C {path} rev-parse HEAD),{path.replace('.idea/', '.idea.opta-unapproved/')}; true")
+        subprocess.run(["git", "-C", bench.ws, "status"], capture_output=True, check=False, env={**os.environ, **QUIET})
+        check(not os.path.exists(mark), f"the repository in {path} ran something")
+
+
+def test_other_control_files_are_looked_for_in_every_directory_and_old_ones_stay():
+    bench = Bench()
+    kept = (".old/.envrc", "node_modules/p/.vscode/tasks.json", "node_modules/q/.envrc", "d1/d2/d3/d4/d5/d6/.envrc")
+    for path in kept:
+        bench.write(path, "# mine\n")
+    sid = bench.session()
+    out = bench.run("echo x >plain", sid=sid)["result"]
+    check("put aside" not in out and all(os.path.exists(bench.path(path)) for path in kept), f"what was there: {out!r}")
+    for path in (".cfg/.envrc", ".cfg/.vscode", "node_modules/n/.envrc", "e1/e2/e3/e4/e5/e6/.vscode"):
+        make = f"mkdir -p {path}; echo evil >{path}/tasks.json" if path.endswith(".vscode") else f"mkdir -p {os.path.dirname(path)}; echo evil >{path}"
+        holds("told", bench.run(make, sid=sid)["result"], f"/{path} would make git")
+        check(not os.path.lexists(bench.path(path)), f"{path} stayed")
+    # in node_modules they may be removed, and what is changed is put aside
+    bench.run("rm -rf node_modules/q; echo evil >>node_modules/p/.vscode/tasks.json", sid=sid)
+    check(not os.path.exists(bench.path("node_modules/q")), "a package cannot be removed")
+    check(not os.path.exists(bench.path("node_modules/p/.vscode")), "a changed file stayed")
+    if namespaces():
+        bench.run("echo evil >>.old/.envrc; mv .old moved; mkdir .old; echo evil >.old/.envrc", sid=sid)
+        for path in (".old/.envrc", "moved/.envrc"):
+            if os.path.exists(bench.path(path)):
+                with open(bench.path(path), encoding="utf-8") as file:
+                    check_equal(path, file.read(), "# mine\n")
+
+
+def test_a_workspace_too_large_to_look_through_is_told_of():
+    bench = Bench()
+    out = bench.run("seq -f many/%.0f 200100 >names; mkdir many; xargs touch <names; rm names", timeoutMs=120000)["result"]
+    holds("told", out, "not all of the workspace was searched")
+
+
+HELD = "mkdir -p {0} sub; cd sub; git init -q .; " + COMMIT + " x --allow-empty; cd ..; git add sub; cp -r sub/.git/. {0}/; rm -rf sub/.git; echo 'gitdir: ../{0}' >sub/.git; "
+PLACES = (".git/modules/evil", ".git/modules/a/b/evil", ".git/worktrees/evil", ".git/modules/x/objects/evil")
+
+
+def test_a_git_directory_within_a_repository_runs_nothing_in_the_git_of_the_person():
+    for index, place in enumerate(PLACES):
+        for how in ("config", "commondir", "hooks"):
+            bench = Bench()
+            repository(bench.ws)
+            mark = os.path.join(bench.home.root, f"ran{index}")
+            command = HELD.format(place) + "touch .git/modules/x/HEAD; " * ("objects" in place)
+            if how == "config":
+                command += EVIL % mark + f"{place}/config"
+            elif how == "commondir":
+                command += f"mkdir common; cp -r {place}/objects {place}/refs common/; " + EVIL % mark + f"common/config; echo $PWD/common >{place}/commondir"
+            else:
+                command += f"printf '#!/bin/sh\ntouch {mark}\n' >{place}/hooks/post-index-change; chmod +x {place}/hooks/post-index-change"
+            out = bench.run(command)["result"]
+            holds(f"{how} in {place}", out, "would make git")
+            for where in (bench.ws, bench.path("sub")):
+                subprocess.run(["git", "-C", where, "status"], capture_output=True, check=False, env={**os.environ, **QUIET})
+                subprocess.run(["git", "-C", where, "add", "-A"], capture_output=True, check=False, env={**os.environ, **QUIET})
+            check(not os.path.exists(mark), f"{how} in {place} ran")
+
+
+def test_a_git_directory_within_a_repository_outside_is_looked_at_too():
+    needs_namespaces()
+    bench = Bench()
+    repository(bench.ws)
+    os.mkdir(bench.path("sub"))
+    sid = bench.session(workspace=bench.path("sub"))
+    command = "cp -r ../.git /tmp/g; mkdir -p ../.git/modules; cp -r /tmp/g ../.git/modules/evil; echo '[core] fsmonitor = evil' >>../.git/modules/evil/config; true"
+    turn = bench.daemon.submit(sid, call("run_command", command=command))
+    bench.answer(sid, bench.asked(sid, turn)["requestId"]).expect(200)
+    end = bench.daemon.wait_event(sid, lambda e: e["event"] == "tool.end", 30, "tool.end")["payload"]
+    holds("told", end["result"], "modules/evil/config would make git")
+    check(os.path.exists(bench.path(".git/modules/evil/config.opta-unapproved")), "it is not aside")
+
+
 def test_a_new_repository_of_a_command_works():
     bench = Bench()
     out = bench.run("git init -q && git config user.name a && git config user.email a@b && echo x >f && git add f && git commit -q -m one && "

@@ -1,0 +1,43 @@
+#ifndef TOOLS_LOOK_H
+#define TOOLS_LOOK_H
+
+/*
+ * A look at every directory of a tree for control files (control.h) and git directories: hidden
+ * ones too, at any depth, as git goes into them all. Follows no link and holds no descriptor while
+ * it is deeper, so that neither depth nor a swap meanwhile leads it astray. For the supervisor;
+ * blocks, but not longer than it was told.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	LOOK_ENTRIES = 200000,	   /* of the tree; 0.3 s when the kernel has them in memory */
+	LOOK_US = 5 * 1000 * 1000, /* for one look, however slow the disk is */
+	LOOK_SOON_US = 500 * 1000, /* for one while a command runs and its output waits */
+};
+
+struct look {
+	const char *root; /* real path */
+	size_t entries;	  /* how many are looked at, at most */
+	uint64_t us;	  /* for how long, at most */
+	void *data;
+	/* A directory with the name of a control file: is what lies in it looked at? */
+	bool (*enter)(void *data, const char *path);
+	/* An entry with the name of a control file, once all below it was seen. */
+	void (*entry)(void *data, int dir, const char *path, const char *name);
+	/* The directory itself holds what makes git take it for a git directory. */
+	void (*git)(void *data, int dir, const char *path);
+};
+
+/* False: a limit was reached, or something could not be opened that may hold more. */
+bool look_through(const struct look *look);
+
+/*
+ * Open a directory below dir, through no link; one of our own that may not be listed is made so. A
+ * descriptor, or -1 with errno.
+ */
+int look_open(int dir, const char *path);
+
+#endif
