@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -455,6 +456,36 @@ static void aside_bare(void *data, int dir, const char *path)
 	aside_git(data, dir, path, false, ASIDE_HELD_DEPTH);
 }
 
+/* Files that the configuration names: another one than before stands in the place, or the first. */
+static void aside_named(struct aside *a)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	for (size_t i = 0; root >= 0 && i < a->known->named_count; i++) {
+		const struct repository_named *n = &a->known->named[i];
+		char parent[PATH_MAX], way[PATH_MAX];
+		const char *slash;
+		struct stat st;
+		int dir;
+
+		if (strlen(n->spelled) >= sizeof way || stat(n->spelled, &st) != 0 ||
+		    (!n->whole && S_ISDIR(st.st_mode)) ||
+		    (n->real && st.st_dev == n->dev && st.st_ino == n->ino))
+			continue;
+		slash = strrchr(n->spelled, '/');
+		snprintf(way, sizeof way, "%.*s", (int)(slash - n->spelled), n->spelled);
+		if (!realpath(way, parent) || !mounts_within(parent, a->workspace))
+			continue;
+		dir = look_open(root, parent + 1);
+		if (dir >= 0) {
+			aside_rename(a, dir, parent, slash + 1);
+			close(dir);
+		}
+	}
+	if (root >= 0)
+		close(root);
+}
+
 void aside_put(const char *workspace, const char *repository, const struct repository_guards *known,
     bool ended, struct buf *told)
 {
@@ -469,6 +500,7 @@ void aside_put(const char *workspace, const char *repository, const struct repos
 	    .git = aside_bare};
 	bool through = look_through(&look);
 
+	aside_named(&a);
 	if (repository)
 		aside_git_at(&a, repository);
 	if (ended && (!through || a.full || known->incomplete))

@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "tools/control.h"
 #include "tools/look.h"
+#include "tools/named.h"
 
 enum {
 	REPOSITORY_MAX_TEXT = 256 * 1024, /* of a configuration that is looked at */
@@ -112,8 +113,10 @@ void repository_find(const char *workspace, struct repository *ret)
 	for (;;) {
 		char *slash = strrchr(dir, '/');
 
-		if (repository_look(dir, ret))
+		if (repository_look(dir, ret)) {
+			memcpy(ret->top, dir, sizeof dir);
 			break;
+		}
 		ret->git[0] = ret->common[0] = '\0';
 		if (!slash || !dir[1])
 			return;
@@ -201,24 +204,166 @@ static void guards_add_submodule(
 	guards_add_below(g, at, ".git", true);
 }
 
-/* Settings that name a file git runs or reads settings from, or a submodule's worktree. */
-static bool repository_key(struct str key)
-{
-	static const char *const keys[] = {"path", "hookspath", "attributesfile", "worktree"};
+struct guards_name {
+	struct repository_guards *guards;
+	const char *git, *workspace;
+};
 
-	for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++)
-		if (strlen(keys[i]) == key.n && strncasecmp(keys[i], key.p, key.n) == 0)
-			return true;
-	return false;
+/* The path without a link but its last part, as far as it is there: what follows is kept. */
+static bool guards_plain(const char *spelled, char *out)
+{
+	char way[3 * REPOSITORY_MAX_PATH], real[PATH_MAX];
+	const char *rest = spelled + strlen(spelled);
+
+	while (rest > spelled && rest[-1] == '/')
+		rest--;
+	for (;;) {
+		while (rest > spelled && rest[-1] != '/')
+			rest--;
+		if (rest == spelled)
+			return false;
+		snprintf(way, sizeof way, "%.*s", (int)(rest - spelled), spelled);
+		if (realpath(way, real))
+			break;
+		while (rest > spelled && rest[-1] == '/')
+			rest--;
+	}
+	/* `..` behind what is not there leads nowhere. */
+	return !strstr(rest, "..") &&
+	       snprintf(out, REPOSITORY_MAX_PATH, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+		   rest) < REPOSITORY_MAX_PATH;
 }
 
-/* Files in the workspace that the configuration names: included ones, other hooks. */
-static void guards_add_named(struct repository_guards *g, const char *git, const char *workspace)
+static void guards_add_name(struct repository_guards *g, const char *spelled, const char *plain,
+    const char *real, bool whole)
 {
-	char path[REPOSITORY_MAX_PATH + 16], at[REPOSITORY_MAX_PATH], value[REPOSITORY_MAX_PATH];
+	struct repository_named *n;
+	struct stat st = {0};
+
+	for (size_t i = 0; i < g->named_count; i++)
+		if (strcmp(g->named[i].spelled, spelled) == 0)
+			return;
+	if (g->named_count == REPOSITORY_MAX_NAMED) {
+		g->incomplete = true;
+		return;
+	}
+	if (real && stat(real, &st) != 0)
+		real = NULL;
+	n = &g->named[g->named_count++];
+	*n = (struct repository_named){.spelled = mem_strdup(spelled),
+	    .path = mem_strdup(plain),
+	    .real = real ? mem_strdup(real) : NULL,
+	    .whole = whole,
+	    .dev = st.st_dev,
+	    .ino = st.st_ino};
+	if (real)
+		guards_add(g, real, true);
+}
+
+/* A directory of hooks that is the workspace, or holds it: all of it cannot be read-only. */
+static void guards_add_hooks(struct repository_guards *g, const char *dir)
+{
+	static const char *const hooks[] = {"applypatch-msg", "pre-applypatch", "post-applypatch",
+	    "pre-commit", "pre-merge-commit", "prepare-commit-msg", "commit-msg", "post-commit",
+	    "pre-rebase", "post-checkout", "post-merge", "pre-push", "pre-auto-gc", "post-rewrite",
+	    "sendemail-validate", "fsmonitor-watchman", "post-index-change", "pre-receive",
+	    "update", "proc-receive", "post-receive", "post-update", "reference-transaction",
+	    "push-to-checkout"};
+	char path[REPOSITORY_MAX_PATH + 32];
+
+	for (size_t i = 0; i < sizeof hooks / sizeof hooks[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", dir, hooks[i]);
+		guards_add_name(g, path, path, path, false);
+	}
+}
+
+static void guards_take_name(void *data, const char *spelled, enum named_kind kind)
+{
+	const struct guards_name *n = data;
+	char plain[REPOSITORY_MAX_PATH], real[REPOSITORY_MAX_PATH];
+	bool there = repository_resolve("/", spelled, real), whole = kind == NAMED_PATH;
+
+	if (there && whole && strcmp(real, n->workspace) == 0) {
+		guards_add_hooks(n->guards, real);
+		return;
+	}
+	/* A word of a command may be any directory. */
+	if (there ? !whole && !repository_is_kind(real, S_IFREG) : kind == NAMED_WORD)
+		return;
+	if (!guards_plain(spelled, plain))
+		return;
+	if (there && !mounts_within(real, n->workspace))
+		there = false;
+	/* Git's own directory is guarded for itself, and must stay writable where it is. */
+	if ((!there && !mounts_within(plain, n->workspace)) ||
+	    mounts_within(there ? real : plain, n->git) || strcmp(plain, n->workspace) == 0)
+		return;
+	guards_add_name(n->guards, spelled, plain, there ? real : NULL, whole);
+}
+
+/* The directory of the worktree that git (of a linked one, or a submodule) belongs to. */
+static bool guards_worktree(const char *git, char *out)
+{
+	char path[REPOSITORY_MAX_PATH + 16], line[REPOSITORY_MAX_PATH];
+	char *slash;
+
+	snprintf(path, sizeof path, "%s/gitdir", git);
+	if (!repository_line(path, "", line, sizeof line) || !repository_resolve(git, line, out))
+		return false;
+	slash = strrchr(out, '/');
+	if (slash)
+		*slash = '\0';
+	return slash && out[0];
+}
+
+struct guards_bases {
+	char all[NAMED_MAX_BASES][REPOSITORY_MAX_PATH];
+	size_t count;
+};
+
+static char *guards_base(struct guards_bases *b)
+{
+	return b->all[b->count < NAMED_MAX_BASES ? b->count : NAMED_MAX_BASES - 1];
+}
+
+/* All directories that a relative path in the configuration of git may start from. */
+static void guards_find_bases(
+    const char *git, const char *top, const char *workspace, struct guards_bases *b)
+{
+	char holder[REPOSITORY_MAX_PATH + 16], one[2 * REPOSITORY_MAX_PATH];
+	const char *slash = strrchr(git, '/');
+	struct dirent *e;
+	DIR *d;
+
+	b->count = 0;
+	snprintf(b->all[b->count++], REPOSITORY_MAX_PATH, "%s", git);
+	snprintf(
+	    b->all[b->count++], REPOSITORY_MAX_PATH, "%.*s", (int)(slash ? slash - git : 0), git);
+	snprintf(b->all[b->count++], REPOSITORY_MAX_PATH, "%s", workspace);
+	if (top && top[0])
+		snprintf(b->all[b->count++], REPOSITORY_MAX_PATH, "%s", top);
+	if (guards_worktree(git, guards_base(b)))
+		b->count++;
+	snprintf(holder, sizeof holder, "%s/worktrees", git);
+	d = opendir(holder);
+	while (d && b->count < NAMED_MAX_BASES && (e = readdir(d))) {
+		snprintf(one, sizeof one, "%s/%s", holder, e->d_name);
+		if (e->d_name[0] != '.' && strlen(one) < REPOSITORY_MAX_PATH &&
+		    guards_worktree(one, guards_base(b)) &&
+		    mounts_within(guards_base(b), workspace))
+			b->count++;
+	}
+	if (d)
+		closedir(d);
+}
+
+/* The worktree that the configuration itself gives: a submodule's. */
+static void guards_take_worktree(
+    struct repository_guards *g, const char *git, const char *workspace, struct guards_bases *b)
+{
+	char path[REPOSITORY_MAX_PATH + 16], value[REPOSITORY_MAX_PATH];
 	struct buf text = {0};
 	struct str rest, line, key;
-	const char *slash, *bracket;
 
 	snprintf(path, sizeof path, "%s/config", git);
 	if (!repository_is_kind(path, S_IFREG) ||
@@ -226,29 +371,62 @@ static void guards_add_named(struct repository_guards *g, const char *git, const
 		return;
 	for (rest = (struct str){text.p, text.len}; rest.n;) {
 		rest = str_cut(rest, '\n', &line);
-		line = str_cut(line, '=', &key);
-		bracket = key.n ? memrchr(key.p, ']', key.n) : NULL;
-		if (bracket)
-			key = (struct str){bracket + 1, (size_t)(key.p + key.n - bracket - 1)};
+		line = str_trim(str_cut(line, '=', &key));
 		key = str_trim(key);
-		line = str_trim(line);
 		if (line.n > 1 && line.p[0] == '"' && line.p[line.n - 1] == '"')
 			line = (struct str){line.p + 1, line.n - 2};
-		if (!line.n || line.n >= sizeof value || !repository_key(key))
+		if (!line.n || line.n >= sizeof value || key.n != 8 ||
+		    strncasecmp(key.p, "worktree", 8) != 0)
 			continue;
 		snprintf(value, sizeof value, "%.*s", (int)line.n, line.p);
-		if (key.n == 8) {
-			guards_add_submodule(g, git, value, workspace);
-			continue;
-		}
-		/* Hooks are looked for from the worktree, includes from the file itself. */
-		slash = strrchr(git, '/');
-		snprintf(path, sizeof path, "%.*s", (int)(slash ? slash - git : 0), git);
-		if ((repository_resolve(git, value, at) && mounts_within(at, workspace)) ||
-		    (repository_resolve(path, value, at) && mounts_within(at, workspace)))
-			guards_add(g, at, true);
+		guards_add_submodule(g, git, value, workspace);
+		if (b->count < NAMED_MAX_BASES && repository_resolve(git, value, guards_base(b)))
+			b->count++;
 	}
 	buf_finish(&text);
+}
+
+/* Files in the workspace that the configuration names. top: of the worktree, NULL or "": unknown.
+ */
+static void guards_add_named(
+    struct repository_guards *g, const char *git, const char *top, const char *workspace)
+{
+	static const char *const files[] = {"config", "config.worktree"};
+	static struct guards_bases bases; /* large */
+	struct guards_name name = {g, git, workspace};
+	struct named named = {.home = g->home, .data = &name, .found = guards_take_name};
+	char path[REPOSITORY_MAX_PATH + 32];
+
+	guards_find_bases(git, top, workspace, &bases);
+	guards_take_worktree(g, git, workspace, &bases);
+	for (size_t i = 0; i < bases.count; i++)
+		named.bases[named.base_count++] = bases.all[i];
+	for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+		snprintf(path, sizeof path, "%s/%s", git, files[i]);
+		named_find(&named, path);
+	}
+	/* The person's own settings hold in each repository. */
+	if (top && g->home) {
+		snprintf(path, sizeof path, "%s/.gitconfig", g->home);
+		named_find(&named, path);
+		snprintf(path, sizeof path, "%s/.config/git/config", g->home);
+		named_find(&named, path);
+		named_find(&named, "/etc/gitconfig");
+	}
+}
+
+bool repository_names(const struct repository_guards *g, const char *path)
+{
+	for (size_t i = 0; i < g->named_count; i++) {
+		const struct repository_named *n = &g->named[i];
+		const char *const places[] = {n->path, n->real};
+
+		for (size_t k = 0; k < 2; k++)
+			if (places[k] && (n->whole ? mounts_within(path, places[k])
+						   : strcmp(path, places[k]) == 0))
+				return true;
+	}
+	return false;
 }
 
 static void guards_add_absent(struct repository_guards *g, const char *git, const char *name)
@@ -332,13 +510,13 @@ static void guards_add_git(
 	guards_add(g, git, false);
 	/* A linked worktree has these in the common directory. */
 	snprintf(path, sizeof path, "%s/commondir", git);
-	if (!repository_is_kind(path, S_IFREG))
+	if (!g->notes && !repository_is_kind(path, S_IFREG))
 		guards_make_places(git);
 	for (size_t i = 0; i < sizeof fixed / sizeof fixed[0]; i++)
 		guards_add_below(g, git, fixed[i], true);
 	guards_add_absent(g, git, "commondir");
 	guards_add_absent(g, git, "config.worktree");
-	guards_add_named(g, git, workspace);
+	guards_add_named(g, git, NULL, workspace);
 	if (depth <= 0)
 		return;
 	snprintf(path, sizeof path, "%s/modules", git);
@@ -438,8 +616,8 @@ static void look_at_git(void *data, int dir, const char *path)
 		guards_add_git(l->guards, path, l->workspace, 3);
 }
 
-void repository_guard(const char *workspace, const struct repository *r, bool writable,
-    const char *home, struct repository_guards *ret)
+static void guards_find(
+    const char *workspace, const struct repository *r, bool writable, struct repository_guards *ret)
 {
 	struct guards_look data = {.guards = ret, .workspace = workspace};
 	struct look look = {.root = workspace,
@@ -450,7 +628,6 @@ void repository_guard(const char *workspace, const struct repository *r, bool wr
 	    .entry = look_at_entry,
 	    .git = look_at_git};
 
-	*ret = (struct repository_guards){0};
 	clock_gettime(CLOCK_REALTIME_COARSE, &ret->start);
 	/* Outside the workspace it is read-only as it is. */
 	if (r->git[0] && (!r->outside || writable)) {
@@ -458,10 +635,35 @@ void repository_guard(const char *workspace, const struct repository *r, bool wr
 		if (strcmp(r->git, r->common) != 0)
 			guards_add_git(ret, r->git, workspace, 0);
 	}
+	if (r->git[0])
+		guards_add_named(ret, r->common, r->top, workspace);
+	if (r->git[0] && strcmp(r->git, r->common) != 0)
+		guards_add_named(ret, r->git, r->top, workspace);
 	if (!look_through(&look))
 		ret->incomplete = true;
+}
+
+static void guards_reset(struct repository_guards *g, const char *home, bool notes)
+{
+	memset(g, 0, sizeof *g);
+	g->home = home;
+	g->notes = notes;
+}
+
+void repository_guard(const char *workspace, const struct repository *r, bool writable,
+    const char *home, struct repository_guards *ret)
+{
+	guards_reset(ret, home, false);
+	guards_find(workspace, r, writable, ret);
 	if (home && mounts_within(home, workspace) && strcmp(home, workspace) != 0)
 		guards_add(ret, home, true);
+}
+
+void repository_note(const char *workspace, const struct repository *r, const char *home,
+    struct repository_guards *ret)
+{
+	guards_reset(ret, home, true);
+	guards_find(workspace, r, false, ret);
 }
 
 void repository_guards_finish(struct repository_guards *g)
@@ -474,6 +676,12 @@ void repository_guards_finish(struct repository_guards *g)
 		free(known);
 	}
 	map_finish(&g->known);
+	for (size_t i = 0; i < g->named_count; i++) {
+		free(g->named[i].spelled);
+		free(g->named[i].path);
+		free(g->named[i].real);
+	}
+	g->named_count = 0;
 	for (size_t i = 0; i < g->absent_count; i++)
 		free(g->absent[i]);
 	for (size_t i = 0; i < g->link_count; i++) {

@@ -21,10 +21,12 @@ enum {
 	REPOSITORY_MAX_GUARDS = 2048, /* what is found past that is only watched */
 	REPOSITORY_MAX_ABSENT = 128,
 	REPOSITORY_MAX_LINKS = 64,
+	REPOSITORY_MAX_NAMED = 1024,
 };
 
 struct repository {
 	char git[REPOSITORY_MAX_PATH];	  /* of this worktree: index, HEAD; real path, "" none */
+	char top[REPOSITORY_MAX_PATH];	  /* the directory it was found in */
 	char common[REPOSITORY_MAX_PATH]; /* objects, refs, configuration; mostly the same */
 	bool outside;			  /* one of them lies outside the workspace */
 };
@@ -44,6 +46,16 @@ struct repository_known {
 	size_t guard; /* its place among the guards and 1; 0: it is only watched */
 };
 
+/* A file in the workspace that the configuration of git names; it may not be there. */
+struct repository_named {
+	char *spelled; /* as it was named, absolute; owned */
+	char *path;    /* without a link but the last; owned */
+	char *real;    /* what it leads to, NULL: nothing is there; owned */
+	dev_t dev;
+	ino_t ino;
+	bool whole; /* what lies in it counts too */
+};
+
 /* Paths to guard (struct mounts_guard), in the order they must be mounted. */
 struct repository_guards {
 	struct mounts_guard all[REPOSITORY_MAX_GUARDS];
@@ -57,8 +69,12 @@ struct repository_guards {
 		char *path, *target;
 	} links[REPOSITORY_MAX_LINKS];
 	size_t link_count;
+	struct repository_named named[REPOSITORY_MAX_NAMED];
+	size_t named_count;
 	struct map known;      /* of struct repository_known by path, owned; guarded ones too */
 	struct timespec start; /* what was changed later was changed by the call */
+	const char *home;      /* borrowed, NULL: none */
+	bool notes;	       /* nothing is made */
 	bool incomplete;       /* not everything was seen: what is not known may have been there */
 };
 
@@ -72,6 +88,11 @@ struct repository_guards {
  */
 void repository_guard(const char *workspace, const struct repository *r, bool writable,
     const char *home, struct repository_guards *ret);
+/* The same without making anything: to know what is there before a file tool writes. */
+void repository_note(const char *workspace, const struct repository *r, const char *home,
+    struct repository_guards *ret);
+/* Is path (real) one that the configuration names, or does it lie in one? */
+bool repository_names(const struct repository_guards *g, const char *path);
 /* Is an entry of this name one that is guarded, wherever it lies in the workspace? */
 bool repository_guards_name(const char *name);
 

@@ -263,6 +263,7 @@ static void run_function(struct supervisor *s)
 	    .expect = s->request.expect,
 	    .control = s->request.control,
 	    .home = view_home(real),
+	    .guards = s->view.noted,
 	    .preview = s->request.step == STEP_PREVIEW};
 	struct buf json = {0};
 

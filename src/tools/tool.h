@@ -17,6 +17,8 @@
 
 #include "base/buf.h"
 
+struct repository_guards;
+
 enum tool_kind {
 	TOOL_READ,	 /* looks only: may run beside others */
 	TOOL_EDIT,	 /* changes files; allowed by --auto */
@@ -43,7 +45,8 @@ struct tool_call {
 	const char *expect;  /* the file's state a person was shown; NULL: nobody was */
 	const char *control; /* the control file (control.h) a person agreed to, or NULL */
 	const char *home;    /* the person's home directory, or NULL */
-	bool preview;	     /* nothing is written */
+	const struct repository_guards *guards; /* files that git's configuration names, or NULL */
+	bool preview;				/* nothing is written */
 
 	/* What comes of it. */
 	bool ok;

@@ -164,7 +164,7 @@ static int view_mount(struct view *v, const struct repository_guards *guards, st
 	    .repository = {view_repository(v, 0), view_repository(v, 1)},
 	    .sockets = o->command ? o->request->sockets : NULL,
 	    .guards = guards->all,
-	    .guard_count = guards->count,
+	    .guard_count = o->command ? guards->count : 0,
 	    .proc = o->support->proc};
 	struct err err = {0};
 	int rc = o->support->user_ns ? mounts_map_user(o->uid, o->gid) : 0;
@@ -187,6 +187,13 @@ static int view_mount(struct view *v, const struct repository_guards *guards, st
 	return 0;
 }
 
+static bool view_writes(const struct tool_request *r)
+{
+	const struct tool *tool = tool_find(r->tool);
+
+	return tool && (tool->kind == TOOL_EDIT || tool->kind == TOOL_DELETE);
+}
+
 int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 {
 	static struct repository_guards guards; /* large */
@@ -205,6 +212,11 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 	view_find_extra(v);
 	if (opts->command && real[0])
 		view_find_repository(v, real, home, &guards);
+	else if (real[0] && view_writes(opts->request)) {
+		repository_find(real, &v->repository);
+		repository_note(real, &v->repository, home, &guards);
+		v->noted = &guards;
+	}
 	if (opts->init)
 		rc = view_mount(v, &guards, reterr);
 	else
@@ -237,6 +249,8 @@ void view_finish(struct view *v)
 {
 	if (v->guards)
 		repository_guards_finish(v->guards);
+	if (v->noted)
+		repository_guards_finish(v->noted);
 	if (v->temp[0])
 		view_remove(v->temp);
 }

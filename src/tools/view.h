@@ -33,7 +33,8 @@ struct view {
 	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
 	struct repository repository;	     /* of a command */
 	bool repository_write;		     /* it lies outside the workspace, and may be written */
-	struct repository_guards *guards;    /* NULL: none */
+	struct repository_guards *guards;    /* of a command, NULL: none */
+	struct repository_guards *noted;     /* of a tool that writes files, NULL: none */
 	char workspace[REPOSITORY_MAX_PATH]; /* its real path, "" when it is not known */
 	uint64_t aside_us;		     /* not looked for new control files before */
 };

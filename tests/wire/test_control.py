@@ -262,6 +262,84 @@ def test_a_git_directory_within_a_repository_outside_is_looked_at_too():
     check(os.path.exists(bench.path(".git/modules/evil/config.opta-unapproved")), "it is not aside")
 
 
+NAMED = (   # a setting, and the file in the workspace that it names
+    ("core.hooksPath", ".githooks", ".githooks/pre-commit"), ("core.hooksPath", "hooks-later", "hooks-later/pre-commit"), ("core.fsmonitor", "tools/fsm.sh", "tools/fsm.sh"),
+    ("filter.x.clean", "python3 tools/clean.py %f", "tools/clean.py"), ("filter.x.process", "plain-script", "plain-script"), ("diff.x.textconv", "sh -c 'tools/conv'", "tools/conv"),
+    ("merge.x.driver", "env A=1 tools/merge %O", "tools/merge"), ("alias.st", "!f() { tools/st; }; f", "tools/st"), ("core.editor", "tools/later-editor", "tools/later-editor"),
+    ("credential.helper", "!tools/cred", "tools/cred"), ("gpg.program", "./tools/gpg", "tools/gpg"), ("include.path", "../shared/gitconfig", "shared/gitconfig"),
+    ("includeIf.onbranch:main.path", "../shared/more", "shared/more"),
+)
+
+
+def named_bench():
+    bench = Bench()
+    repository(bench.ws)
+    for key, value, path in NAMED:
+        if "later" not in path:
+            bench.write(path, "# mine\n")
+        git(bench.ws, "config", "--add", key, value)
+        if key == "core.hooksPath" and "later" not in path:
+            git(bench.ws, "config", "--unset", key)
+    with open(bench.path(".git/config"), "a", encoding="utf-8") as file:
+        file.write('[core] hooksPath = ".githooks" ; where they are\n[gpg "x"] program = \\\n  tools/joined # two lines\n')
+    bench.write("tools/joined", "# mine\n")
+    bench.write("shared/gitconfig", "[include]\npath = deeper\n")
+    bench.write("shared/deeper", "[core]\n\tpager = tools/pager | less\n")
+    bench.write("tools/pager", "# mine\n")
+    return bench, [path for _, _, path in NAMED] + ["shared/deeper", "tools/pager", "tools/joined"]
+
+
+def test_files_that_the_configuration_names_are_asked_for_whatever_mode():
+    bench, paths = named_bench()
+    before = tree(bench.ws)
+    sid = bench.session()
+    for path in paths:
+        asked = named(bench.turn(call("write_file", path=path, content="evil"), sid, allow=False, overrides={"auto": True}), "permission.request")
+        check_equal(f"requests for {path}", len(asked), 1)
+        holds("the preview", asked[0]["preview"], f"CONTROL FILE: {os.path.realpath(bench.ws)}/{path}")
+    check_equal("the workspace", tree(bench.ws), before)
+    check_equal("another file", bench.tool("write_file", sid=sid, overrides={"auto": True}, path="tools/other", content="x")["ok"], True)
+
+
+def test_files_that_the_configuration_names_are_not_changed_by_a_command():
+    needs_namespaces()
+    bench, paths = named_bench()
+    before = tree(bench.ws)
+    sid = bench.session()
+    for path in paths:
+        out = bench.run(f"mkdir -p $(dirname {path}); echo evil >>{path}; rm -f {path}; echo evil >{path}", sid=sid)["result"]
+        if "later" in path:
+            holds("told", out, "would make git")
+            check(not os.path.exists(bench.path(path)), f"{path} stayed")
+        else:
+            check_equal(path, tree(bench.ws)[bench.path(path)], before[bench.path(path)])
+    bench.run("mv tools t2; mkdir tools; echo evil >tools/fsm.sh; echo x >tools/other; mkdir origin", sid=sid)
+    check(not os.path.exists(bench.path("tools/fsm.sh")) or tree(bench.ws)[bench.path("tools/fsm.sh")] == b"# mine\n", "another file took the place")
+    check(os.path.exists(bench.path("origin")), "an ordinary directory was put aside")
+
+
+def test_hooks_of_a_repository_around_the_workspace_and_of_a_linked_worktree_are_named_too():
+    needs_namespaces()
+    bench = Bench()
+    repository(bench.ws)
+    bench.write("app/hooks/pre-commit", "# mine\n")
+    git(bench.ws, "config", "core.hooksPath", "app/hooks")
+    linked = os.path.join(bench.home.root, "linked")
+    git(bench.ws, "worktree", "add", "-q", linked)
+    os.makedirs(os.path.join(linked, "app/hooks"))
+    for workspace, path in ((bench.path("app"), "hooks/pre-commit"), (linked, "app/hooks/pre-commit")):
+        sid = bench.session(workspace=workspace)
+        bench.tool("run_command", sid=sid, overrides={"nonInteractive": True, "dangerous": True}, command=f"echo evil >{path}; echo evil >>{path}")
+        full = os.path.join(workspace, path)
+        check(not os.path.exists(full) or tree(workspace)[full] == b"# mine\n", f"{full} was changed")
+        asked = named(bench.turn(call("write_file", path=path, content="evil"), sid, allow=False, overrides={"auto": True}), "permission.request")
+        check_equal(f"requests for {full}", len(asked), 1)
+    git(bench.ws, "config", "core.hooksPath", "app")
+    sid = bench.session(workspace=bench.path("app"))
+    out = bench.tool("run_command", sid=sid, overrides={"nonInteractive": True, "dangerous": True}, command="echo evil >pre-commit; echo x >plain")["result"]
+    check(not os.path.exists(bench.path("app/pre-commit")) and os.path.exists(bench.path("app/plain")), f"a hook in the workspace itself: {out!r}")
+
+
 def test_a_new_repository_of_a_command_works():
     bench = Bench()
     out = bench.run("git init -q && git config user.name a && git config user.email a@b && echo x >f && git add f && git commit -q -m one && "
