@@ -47,6 +47,7 @@ bool broker_start(const struct broker_opts *opts);
 struct broker_link {
 	int listener; /* of the filter; -1: none, or all calls fail from now on */
 	int socket;   /* to the broker, -1: gone */
+	int memory;   /* where files in memory are made (mounts.h), borrowed; -1: none are */
 };
 
 /* Can this system do it? Forks; with and without capabilities the answer is the same. */

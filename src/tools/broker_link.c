@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/wait.h>
@@ -118,6 +119,36 @@ static int link_send(int socket, const struct broker_message *m, const int *fds)
 	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
 }
 
+/*
+ * memfd_create(2): a file without a name in a filesystem of the call's own, which is counted as a
+ * whole whoever holds it. It cannot be sealed and has no huge pages, so those are not to be had.
+ */
+static void link_make_memory_file(int listener, int memory, const struct seccomp_notif *call)
+{
+	enum { CLOSE_ON_EXEC = 1, MAY_RUN = 0x10 };
+	const uint32_t flags = (uint32_t)call->data.args[1];
+	struct seccomp_notif_addfd add = {.id = call->id, .flags = SECCOMP_ADDFD_FLAG_SEND};
+	int fd = -1;
+
+	if (flags & ~(uint32_t)(CLOSE_ON_EXEC | MAY_RUN)) {
+		link_answer(listener, call->id, -ENOSYS);
+		return;
+	}
+	if (memory >= 0)
+		fd = openat(memory, ".", O_TMPFILE | O_EXCL | O_RDWR | O_CLOEXEC, 0700);
+	if (fd >= 0 && fchmod(fd, 0777) == 0) {
+		add.srcfd = (uint32_t)fd;
+		add.newfd_flags = flags & CLOSE_ON_EXEC ? O_CLOEXEC : 0;
+		if (ioctl(listener, SECCOMP_IOCTL_NOTIF_ADDFD, &add) < 0)
+			link_answer(listener, call->id,
+			    errno == EMFILE || errno == ENFILE ? -errno : -ENOSYS);
+	} else {
+		link_answer(listener, call->id, errno == ENOSPC ? -ENOMEM : -ENOSYS);
+	}
+	if (fd >= 0)
+		close(fd);
+}
+
 void broker_on_call(struct broker_link *link)
 {
 	struct broker_message m = {0};
@@ -131,6 +162,10 @@ void broker_on_call(struct broker_link *link)
 		/* No process is left that has the filter. */
 		if (errno != EINTR && errno != ENOENT && errno != EAGAIN)
 			broker_finish(link);
+		return;
+	}
+	if (c.call.data.nr == SYS_memfd_create) {
+		link_make_memory_file(link->listener, link->memory, &c.call);
 		return;
 	}
 	tid = (pid_t)c.call.pid;

@@ -36,6 +36,10 @@ static const char *const denied[] = {"mount", "umount", "umount2", "pivot_root",
 static const char *const absent[] = {
     "io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", NULL};
 
+/* Pages that no figure of a process shows: a pipe's that were given to it, and files in memory that
+   only descriptors on their way may hold. */
+static const char *const uncounted[] = {"vmsplice", "memfd_secret", NULL};
+
 static const char *const lasting[] = {"shmget", "semget", "msgget", "mq_open", NULL};
 
 static const char *const tracing[] = {
@@ -51,7 +55,7 @@ static int filter_call_number(const char *name)
 	static const struct {
 		const char *name;
 		int nr;
-	} young[] = {{"fchmodat2", 452}, {"setxattrat", 463}};
+	} young[] = {{"memfd_secret", 447}, {"fchmodat2", 452}, {"setxattrat", 463}};
 	int nr = seccomp_syscall_resolve_name(name);
 
 	/* From 424 on a call has one number on all machines. */
@@ -211,6 +215,29 @@ static int filter_deny_powerful_modes(scmp_filter_ctx ctx, const struct sandbox_
 	return rc;
 }
 
+/*
+ * What would hold memory where the call's supervisor cannot see it (usage.h). A descriptor that was
+ * sent and not received is in no process's table: a file in memory is therefore made by the
+ * supervisor in a filesystem of the call's own, which is counted as a whole (mounts.h), or not at
+ * all.
+ */
+static int filter_deny_uncounted(scmp_filter_ctx ctx, const struct sandbox_opts *o)
+{
+	static const uint64_t options[] = {SO_SNDBUF, SO_SNDBUFFORCE};
+	int rc = filter_deny_all(ctx, uncounted, ENOSYS);
+
+	if (rc == 0)
+		rc = seccomp_rule_add(ctx,
+		    o->broker && o->mounts ? SCMP_ACT_NOTIFY : SCMP_ACT_ERRNO(ENOSYS),
+		    SCMP_SYS(memfd_create), 0);
+	/* A wish, which the kernel also cuts down without a word. */
+	for (size_t i = 0; rc == 0 && i < sizeof options / sizeof options[0]; i++)
+		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(0), SCMP_SYS(setsockopt), 2,
+		    SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, SOL_SOCKET),
+		    SCMP_A2(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFu, options[i]));
+	return rc;
+}
+
 /* Landlock before ABI 3 does not see a file cut short. */
 static int filter_deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
@@ -301,6 +328,8 @@ int filter_enter(const struct sandbox_opts *o, int *ret_listener, struct err *re
 		rc = filter_deny_all(ctx, attributes, EOPNOTSUPP);
 	if (rc == 0)
 		rc = filter_deny_truncate(ctx, o);
+	if (rc == 0)
+		rc = filter_deny_uncounted(ctx, o);
 	/* Typing into the terminal of whoever started the daemon. */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,

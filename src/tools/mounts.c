@@ -268,6 +268,22 @@ static void clone_sockets(const json_t *paths, int *trees)
 	}
 }
 
+/* Where memfds lie: the private /dev/shm covers it, so that it is reached by its descriptor alone.
+ */
+static int mount_memory(const struct mounts_opts *o)
+{
+	char options[64];
+	int rc;
+
+	if (!o->ret_memory)
+		return 0;
+	snprintf(options, sizeof options, "size=%dm,mode=0700", o->memory_mb);
+	rc = mount_tmpfs("/dev/shm", 0, options);
+	if (rc == 0)
+		*o->ret_memory = open("/dev/shm", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	return rc;
+}
+
 /* Put them back where a tmpfs lies now. What cannot be is not there: its connects fail. */
 static void put_sockets(const json_t *paths, const int *trees)
 {
@@ -324,6 +340,8 @@ int mounts_make(const struct mounts_opts *o, struct err *reterr)
 		rc = mount_tmpfs("/tmp", 0, options);
 	if (rc == 0)
 		rc = cover_dev(trees);
+	if (rc == 0)
+		rc = mount_memory(o);
 	if (rc == 0)
 		rc = mount_tmpfs("/dev/shm", MS_NOEXEC, options);
 	if (rc == 0 && !mounts_within("/run", o->workspace))

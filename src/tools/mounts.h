@@ -33,6 +33,9 @@ struct mounts_opts {
 	const json_t *sockets; /* paths of sockets that are seen as they are; may be NULL */
 	const char *hidden;    /* opta's own directory */
 	bool proc;	       /* a fresh /proc can be had */
+	/* Where the memfds of the call lie (broker.h): a filesystem in memory of memory_mb that
+	   only this descriptor reaches. NULL: none is made. */
+	int memory_mb, *ret_memory;
 };
 
 /* Blocks. 0, or a negative code with what could not be done: the tool must not run then. */

@@ -369,6 +369,7 @@ static void prepare_broker(struct supervisor *s, bool function)
 		return;
 	}
 	s->link.socket = to[0];
+	s->link.memory = s->view.memory;
 	s->broker = to[1];
 	s->listening = give[0];
 	s->giving = give[1];
@@ -533,7 +534,7 @@ static void look_at_use(struct supervisor *s)
 
 	view_look(&s->view);
 	view_put_aside(&s->view, false, &s->aside);
-	usage_look(getpid(), s->init, &use);
+	usage_look(getpid(), s->init, s->view.memory, &use);
 	wait = background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS;
 	/* Memory is soon filled. */
 	if (use.memory_bytes > most / 2)
@@ -800,7 +801,7 @@ static void set_times(struct supervisor *s, bool command)
 void supervisor_run(const struct supervisor_opts *opts)
 {
 	struct supervisor s = {.opts = opts,
-	    .link = {-1, -1},
+	    .link = {-1, -1, -1},
 	    .listening = -1,
 	    .broker = -1,
 	    .giving = -1,

@@ -2,6 +2,7 @@
 #include "tools/usage.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/str.h"
+#include "tools/held.h"
 #include "tools/limits.h"
 
 enum {
@@ -28,13 +30,14 @@ enum {
 
 struct seen {
 	pid_t pid, parent;
-	unsigned threads;
-	uint64_t own, shared; /* bytes: of its own, swapped ones too; in files in memory */
+	unsigned threads, slots; /* slots: for descriptors */
+	uint64_t own, shared;	 /* bytes: of its own, swapped ones too; in files in memory */
 	bool below;
 };
 
-/* A file in memory that is not mounted anywhere. */
+/* A file in memory that is not mounted anywhere, a socket or a pipe. */
 struct memory_file {
+	dev_t dev;
 	uint64_t ino, bytes;
 };
 
@@ -42,6 +45,8 @@ struct count {
 	dev_t memory_dev; /* where memfds and shared mappings without a file live */
 	struct memory_file files[USAGE_MAX_FILES];
 	size_t file_count, descriptors;
+	uint64_t unseen; /* descriptors that were not, or may not be, looked at */
+	bool listens;	 /* one of them is a Unix socket that does */
 	uint64_t mapped, mapped_at_us, mapped_took_us; /* the last reading of all mappings */
 };
 
@@ -88,6 +93,7 @@ static bool usage_read_process(const char *pid, struct seen *ret)
 		return false;
 	ret->parent = (pid_t)usage_line(at, "\nPPid:");
 	ret->threads = (unsigned)usage_line(at, "\nThreads:");
+	ret->slots = (unsigned)usage_line(at, "\nFDSize:");
 	ret->own = (usage_line(at, "\nRssAnon:") + usage_line(at, "\nVmSwap:")) * 1024;
 	ret->shared = usage_line(at, "\nRssShmem:") * 1024;
 	return true;
@@ -139,44 +145,86 @@ static void usage_find_memory_dev(void)
 		close(fd);
 }
 
-static bool usage_is_file(uint64_t ino)
+static bool usage_is_file(dev_t dev, uint64_t ino)
 {
 	for (size_t i = 0; i < count.file_count; i++)
-		if (count.files[i].ino == ino)
+		if (count.files[i].ino == ino && count.files[i].dev == dev)
 			return true;
 	return false;
 }
 
-/* The memfds of a process, each once however many have it open. */
-static void usage_take_descriptors(pid_t pid)
+/* One descriptor of a process, unless another one is of the same. */
+static void usage_take_descriptor(struct held_process *p, int dir, const char *name)
 {
+	struct memory_file file = {0};
+	struct stat st;
+
+	/* Who may not be looked into is taken for the worst; who is gone has none. */
+	if (fstatat(dir, name, &st, 0) != 0) {
+		count.unseen += errno == EACCES;
+		return;
+	}
+	file.dev = st.st_dev;
+	file.ino = st.st_ino;
+	if (!S_ISSOCK(st.st_mode) && !S_ISFIFO(st.st_mode) && st.st_dev != count.memory_dev)
+		return;
+	if (usage_is_file(file.dev, file.ino))
+		return;
+	file.bytes = S_ISREG(st.st_mode)
+			 ? (uint64_t)st.st_blocks * 512
+			 : held_by_descriptor(p, (int)strtol(name, NULL, 10), &count.listens);
+	count.files[count.file_count++] = file;
+}
+
+/* What the descriptors of a process hold, each thing once however many have it open. */
+static void usage_take_descriptors(const struct seen *process)
+{
+	struct held_process p = {.pid = process->pid};
 	char path[64];
 	struct dirent *e;
 	DIR *d;
 
-	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
+	snprintf(path, sizeof path, "/proc/%d/fd", (int)process->pid);
 	d = opendir(path);
-	while (d && count.descriptors < USAGE_MAX_FILES && (e = readdir(d))) {
-		struct stat st;
-
-		count.descriptors++;
-		if (e->d_name[0] == '.' || fstatat(dirfd(d), e->d_name, &st, 0) != 0 ||
-		    st.st_dev != count.memory_dev || usage_is_file(st.st_ino))
+	if (!d && errno == EACCES)
+		count.unseen += process->slots;
+	while (d && (e = readdir(d))) {
+		if (e->d_name[0] == '.')
 			continue;
-		count.files[count.file_count++] =
-		    (struct memory_file){st.st_ino, (uint64_t)st.st_blocks * 512};
+		if (count.descriptors++ < USAGE_MAX_DESCRIPTORS &&
+		    count.file_count < USAGE_MAX_FILES)
+			usage_take_descriptor(&p, dirfd(d), e->d_name);
+		else
+			count.unseen++;
 	}
 	if (d)
 		closedir(d);
+	held_finish(&p);
 }
 
-static uint64_t usage_of_mount(const char *path)
+/* What sockets and pipes hold that nobody has open, or that could not be looked at. */
+static uint64_t usage_of_unseen(void)
 {
-	struct statfs fs;
+	return count.unseen * held_socket_most() + (count.listens ? held_by_waiting() : 0);
+}
 
-	return statfs(path, &fs) == 0 && fs.f_type == 0x01021994 /* TMPFS_MAGIC */
-		   ? (uint64_t)(fs.f_blocks - fs.f_bfree) * (uint64_t)fs.f_bsize
+static uint64_t usage_of_filesystem(bool known, const struct statfs *fs)
+{
+	return known && fs->f_type == 0x01021994 /* TMPFS_MAGIC */
+		   ? (uint64_t)(fs->f_blocks - fs->f_bfree) * (uint64_t)fs->f_bsize
 		   : 0;
+}
+
+/* The filesystems in memory that are this call's. */
+static uint64_t usage_of_mounts(int memory)
+{
+	static const char *const paths[] = {"/tmp", "/dev/shm"};
+	struct statfs fs;
+	uint64_t bytes = usage_of_filesystem(memory >= 0 && fstatfs(memory, &fs) == 0, &fs);
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+		bytes += usage_of_filesystem(statfs(paths[i], &fs) == 0, &fs);
+	return bytes;
 }
 
 /* The System V segments of our namespace. */
@@ -218,7 +266,7 @@ static uint64_t usage_of_mappings(pid_t pid)
 
 		if (sscanf(line, "%*x-%*x %*s %*x %x:%x %llu", &major, &minor, &ino) == 3)
 			counts = ino && makedev(major, minor) == count.memory_dev &&
-				 !usage_is_file(ino) && !strstr(line, "/SYSV");
+				 !usage_is_file(count.memory_dev, ino) && !strstr(line, "/SYSV");
 		else if (counts && sscanf(line, "Pss: %llu", &kib) == 1)
 			bytes += kib * 1024;
 		else if (counts && sscanf(line, "SwapPss: %llu", &kib) == 1)
@@ -266,7 +314,7 @@ static size_t usage_see_all(pid_t self)
 	return n;
 }
 
-void usage_look(pid_t self, bool init, struct usage *ret)
+void usage_look(pid_t self, bool init, int memory, struct usage *ret)
 {
 	uint64_t shared = 0;
 	size_t n;
@@ -279,6 +327,8 @@ void usage_look(pid_t self, bool init, struct usage *ret)
 	if (!count.memory_dev)
 		usage_find_memory_dev();
 	count.file_count = count.descriptors = 0;
+	count.unseen = 0;
+	count.listens = false;
 	n = usage_see_all(self);
 	if (!init)
 		usage_mark_below(n, self);
@@ -288,13 +338,12 @@ void usage_look(pid_t self, bool init, struct usage *ret)
 		ret->processes += all[i].threads ? all[i].threads : 1;
 		ret->memory_bytes += all[i].own;
 		shared += all[i].shared;
-		usage_take_descriptors(all[i].pid);
+		usage_take_descriptors(&all[i]);
 	}
 	for (size_t i = 0; i < count.file_count; i++)
 		ret->memory_bytes += count.files[i].bytes;
-	ret->memory_bytes += usage_of_all_mappings(n, init, shared);
+	ret->memory_bytes += usage_of_unseen() + usage_of_all_mappings(n, init, shared);
 	/* Of its own mounts and namespace; where there are none it may write no such files. */
 	if (init)
-		ret->memory_bytes +=
-		    usage_of_mount("/tmp") + usage_of_mount("/dev/shm") + usage_of_segments();
+		ret->memory_bytes += usage_of_mounts(memory) + usage_of_segments();
 }

@@ -5,7 +5,8 @@
  * What the processes of one call use together: how many there are, and memory of each kind. The
  * kernel's own count (a control group) is to be had for few daemons, so it is added up here: pages
  * of their own, files in memory (the private /tmp and /dev/shm, memfds, System V segments) once
- * each, and what is shared without a file by the share each process has in it. For the supervisor.
+ * each, what sockets and pipes hold (held.h), and what is shared without a file by the share each
+ * process has in it. For the supervisor.
  */
 
 #include <stdbool.h>
@@ -13,7 +14,8 @@
 #include <sys/types.h>
 
 enum {
-	USAGE_MAX_FILES = 4096, /* memfds that are told apart, and descriptors looked at */
+	USAGE_MAX_FILES = 4096,	       /* files in memory, sockets and pipes told apart */
+	USAGE_MAX_DESCRIPTORS = 16384, /* looked at; each of the others counts as a full socket */
 };
 
 struct usage {
@@ -21,7 +23,8 @@ struct usage {
 	uint64_t memory_bytes;
 };
 
-/* Look at all below `self`; of a pid namespace, and what is mounted in it, when init. */
-void usage_look(pid_t self, bool init, struct usage *ret);
+/* Look at all below `self`; of a pid namespace, and what is mounted in it, when init. memory: where
+ * memfds lie (mounts.h), or -1. */
+void usage_look(pid_t self, bool init, int memory, struct usage *ret);
 
 #endif

@@ -165,7 +165,9 @@ static int view_mount(struct view *v, const struct repository_guards *guards, st
 	    .sockets = o->command ? o->request->sockets : NULL,
 	    .guards = guards->all,
 	    .guard_count = o->command ? guards->count : 0,
-	    .proc = o->support->proc};
+	    .proc = o->support->proc,
+	    .memory_mb = o->request->memory_mb,
+	    .ret_memory = o->command ? &v->memory : NULL};
 	struct err err = {0};
 	int rc = o->support->user_ns ? mounts_map_user(o->uid, o->gid) : 0;
 
@@ -201,7 +203,7 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 	const char *home = view_home(real_home);
 	int rc = 0;
 
-	*v = (struct view){.opts = *opts, .artifacts = -1};
+	*v = (struct view){.opts = *opts, .artifacts = -1, .memory = -1};
 	/* A workspace that is not there any more is told of by whoever opens it. */
 	if (!realpath(opts->request->workspace, real))
 		real[0] = '\0';

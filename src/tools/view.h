@@ -29,6 +29,7 @@ struct view_opts {
 struct view {
 	struct view_opts opts;
 	int artifacts;		       /* descriptor of the sessions directory, -1: none */
+	int memory;		       /* where memfds lie (mounts.h), -1: nowhere */
 	char extra[TOOL_MAX_PATH + 1]; /* the directory outside that must be seen, "" none */
 	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
 	struct repository repository;	     /* of a command */
