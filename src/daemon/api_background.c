@@ -51,9 +51,24 @@ static void reply_process(struct call *call, int status, const char *id)
 	buf_finish(&out);
 }
 
-static void on_has_pid(void *data, const char *id)
+static void fail_start(struct call *call, enum api_error error, const char *why)
 {
-	reply_process(data, 201, id);
+	struct problems p = {0};
+
+	if (error != API_INVALID_REQUEST) {
+		call_fail(call, error, why, NULL);
+		return;
+	}
+	problems_add(&p, strncmp(why, "the cwd", 7) == 0 ? "cwd" : "sessionId", why);
+	call_fail_problems(call, &p);
+}
+
+static void on_has_pid(void *data, const char *id, const char *refused)
+{
+	if (refused)
+		fail_start(data, API_INVALID_REQUEST, refused);
+	else
+		reply_process(data, 201, id);
 }
 
 static void on_session(void *data, enum api_error error, struct session *s)
@@ -73,7 +88,7 @@ static void on_session(void *data, enum api_error error, struct session *s)
 	problems_finish(&p);
 	error = background_start(call->server->core->background, s, &r, &id, why, sizeof why);
 	if (error != API_OK)
-		call_fail(call, error, why, NULL);
+		fail_start(call, error, why);
 	else
 		background_await(call->server->core->background, id, on_has_pid, call);
 }

@@ -21,6 +21,7 @@
 #include "session/session.h"
 #include "tools/pool.h"
 #include "tools/tool.h"
+#include "tools/workspace.h"
 
 enum process_state { RUNNING, COMPLETED, FAILED, KILLED, TIMED_OUT };
 
@@ -279,7 +280,7 @@ static void forget_oldest(struct background *b)
 }
 
 /* Whoever waits for the process to be started waits no longer. */
-static void tell_started(struct process *p)
+static void tell_started(struct process *p, const char *refused)
 {
 	background_await_cb *await = p->await;
 
@@ -287,12 +288,12 @@ static void tell_started(struct process *p)
 	if (!await)
 		return;
 	uv_timer_stop(&p->timer);
-	await(p->await_data, p->id);
+	await(p->await_data, p->id, refused);
 }
 
 static void on_await_late(uv_timer_t *timer)
 {
-	tell_started(timer->data);
+	tell_started(timer->data, NULL);
 }
 
 void background_await(struct background *b, const char *id, background_await_cb *done, void *data)
@@ -303,7 +304,7 @@ void background_await(struct background *b, const char *id, background_await_cb 
 	p->await = done;
 	p->await_data = data;
 	if (p->pid || p->state != RUNNING)
-		tell_started(p);
+		tell_started(p, NULL);
 	else
 		uv_timer_start(&p->timer, on_await_late, BACKGROUND_AWAIT_MS, 0);
 }
@@ -311,6 +312,7 @@ void background_await(struct background *b, const char *id, background_await_cb 
 static void ended(struct process *p, enum process_state state, const char *reason)
 {
 	struct session *s = p->session;
+	bool refused = state == FAILED && !p->pid && p->await;
 
 	p->call = NULL;
 	uv_timer_stop(&p->timer);
@@ -319,14 +321,19 @@ static void ended(struct process *p, enum process_state state, const char *reaso
 	p->state = state;
 	p->ended_ms = clock_wall_ms();
 	p->ended_us = clock_mono_us();
-	append_status(p, reason, "running");
-	tell_started(p);
+	/* Of what never was there is no story. */
+	if (!refused)
+		append_status(p, reason, "running");
+	tell_started(p, refused ? reason : NULL);
 	p->background->running--;
 	p->background->ended++;
 	p->session = NULL;
 	session_save(s, false, NULL, NULL);
 	session_unref(s);
-	forget_oldest(p->background);
+	if (refused)
+		forget(p);
+	else
+		forget_oldest(p->background);
 }
 
 static void on_started(void *data, pid_t pid)
@@ -335,7 +342,7 @@ static void on_started(void *data, pid_t pid)
 
 	p->pid = (int)pid;
 	append_status(p, "started", NULL);
-	tell_started(p);
+	tell_started(p, NULL);
 }
 
 static void on_done(void *data, const struct tool_answer *a)
@@ -387,6 +394,15 @@ void background_free(struct background *b)
 	free(b);
 }
 
+static bool cwd_inside(const char *workspace, const char *cwd)
+{
+	struct buf plain = {0};
+	bool inside = workspace_plain(workspace, cwd, &plain);
+
+	buf_finish(&plain);
+	return inside;
+}
+
 enum api_error background_start(struct background *b, struct session *s,
     const struct request_background *r, const char **ret_id, char *why, size_t size)
 {
@@ -402,6 +418,13 @@ enum api_error background_start(struct background *b, struct session *s,
 	}
 	if (!session_workspace(s, &workspace) || strcmp(buf_cstr(&workspace), "/") == 0) {
 		snprintf(why, size, "this session has no workspace to run in");
+		buf_finish(&workspace);
+		return API_INVALID_REQUEST;
+	}
+	if (!r->asked && r->cwd && !cwd_inside(buf_cstr(&workspace), r->cwd)) {
+		snprintf(why, size,
+		    "the cwd lies outside the workspace %.150s: name a directory within it",
+		    buf_cstr(&workspace));
 		buf_finish(&workspace);
 		return API_INVALID_REQUEST;
 	}
@@ -552,6 +575,7 @@ static bool tool_start(
 	const json_t *args = call->args;
 	struct request_background r = {.repositories = call->repositories,
 	    .any_repository = call->any_repository,
+	    .asked = true,
 	    .command = json_cstr(args, "command", ""),
 	    .label = json_cstr(args, "label", NULL),
 	    .cwd = json_cstr(args, "cwd", NULL),

@@ -41,14 +41,17 @@ void background_end(struct background *b, const struct session *s);
 
 /*
  * Start request's command in the session. API_OK and *ret_id (borrowed, the process's);
- * API_CONFLICT when too many run, API_INVALID_REQUEST without a workspace, API_SHUTTING_DOWN when
- * the daemon stops; why gets a sentence.
+ * API_CONFLICT when too many run, API_INVALID_REQUEST without a workspace or outside of it,
+ * API_SHUTTING_DOWN when the daemon stops; why gets a sentence.
  */
 enum api_error background_start(struct background *b, struct session *s,
     const struct request_background *request, const char **ret_id, char *why, size_t size);
 
-/* The process `id` (borrowed) has its pid, or has ended, or the wait was too long. */
-typedef void background_await_cb(void *data, const char *id);
+/*
+ * The process `id` (borrowed) has its pid, or has ended, or the wait was too long. refused: the
+ * sentence why nothing ran, NULL when it did or may; the process is forgotten afterwards.
+ */
+typedef void background_await_cb(void *data, const char *id, const char *refused);
 
 /* Call done once for a process that was started just now; at most one waits for each. */
 void background_await(struct background *b, const char *id, background_await_cb *done, void *data);

@@ -49,6 +49,8 @@ struct pool_call {
 	struct tool_answer answer;
 	bool answered; /* answer is filled: told once the process is gone */
 	bool eof, ended, cancelled, reading;
+	bool runs;  /* background: its supervisor says so */
+	pid_t pid;  /* background: 0 until the host says so */
 	int status; /* once ended */
 	char why[200];
 };
@@ -133,6 +135,15 @@ static void maybe_done(struct pool_call *c)
 
 /* --- what it says --- */
 
+/* Its process is there, and the supervisor did not refuse to run it; the two come in any order. */
+static void tell_started(struct pool_call *c)
+{
+	if (!c->runs || !c->pid || !c->opts.on_started)
+		return;
+	c->opts.on_started(c->opts.data, c->pid);
+	c->opts.on_started = NULL;
+}
+
 static void on_frame(struct pool_call *c, char kind, const char *p, size_t n)
 {
 	switch (kind) {
@@ -144,6 +155,10 @@ static void on_frame(struct pool_call *c, char kind, const char *p, size_t n)
 	case FRAME_STDERR:
 		if (c->opts.on_output)
 			c->opts.on_output(c->opts.data, kind == FRAME_STDERR, p, n);
+		break;
+	case FRAME_STARTED:
+		c->runs = true;
+		tell_started(c);
 		break;
 	default:
 		break;
@@ -298,8 +313,9 @@ static void on_message(struct pool *p, const struct host_message *m)
 		    c->why, sizeof c->why, "no process could be started: %s", strerror(-m->pid));
 		c->ended = true;
 		maybe_done(c);
-	} else if (m->op == HOST_STARTED && c->opts.on_started) {
-		c->opts.on_started(c->opts.data, m->pid);
+	} else if (m->op == HOST_STARTED) {
+		c->pid = m->pid;
+		tell_started(c);
 	} else if (m->op == HOST_ENDED) {
 		c->status = m->status;
 		c->ended = true;

@@ -37,7 +37,7 @@ struct pool_call_opts {
 	struct tool_request request; /* copied with all it points at */
 	/* Calls with the same owner take turns with those of others. */
 	const void *owner;
-	/* Background: its process runs, as pid. May be NULL. */
+	/* Background: its process runs, as pid; never when it is refused. May be NULL. */
 	void (*on_started)(void *data, pid_t pid);
 	/* Background: n bytes of output. May be NULL. */
 	void (*on_output)(void *data, bool err, const char *p, size_t n);

@@ -286,19 +286,28 @@ static void run_function(struct supervisor *s)
 	_exit(0);
 }
 
-static void run_command(struct supervisor *s)
+/* Where a command runs. */
+static void find_cwd(const struct supervisor *s, struct buf *dir)
 {
-	const char *command = json_cstr(s->request.args, "command", ""),
-		   *cwd = json_cstr(s->request.args, "cwd", ".");
-	struct buf plain = {0}, dir = {0};
-	bool inside = workspace_plain(s->request.workspace, cwd, &plain);
+	struct buf plain = {0};
+	bool inside =
+	    workspace_plain(s->request.workspace, json_cstr(s->request.args, "cwd", "."), &plain);
 
 	if (inside && strcmp(buf_cstr(&plain), ".") == 0)
-		buf_adds(&dir, s->request.workspace);
+		buf_adds(dir, s->request.workspace);
 	else if (inside)
-		buf_addf(&dir, "%s/%s", s->request.workspace, buf_cstr(&plain));
+		buf_addf(dir, "%s/%s", s->request.workspace, buf_cstr(&plain));
 	else
-		buf_adds(&dir, buf_cstr(&plain));
+		buf_adds(dir, buf_cstr(&plain));
+	buf_finish(&plain);
+}
+
+static void run_command(struct supervisor *s)
+{
+	const char *command = json_cstr(s->request.args, "command", "");
+	struct buf dir = {0};
+
+	find_cwd(s, &dir);
 	if (chdir(buf_cstr(&dir)) != 0)
 		die(STDERR_FILENO, "cannot go to %s: %s\n", buf_cstr(&dir), strerror(errno));
 	set_environment(s, buf_cstr(&dir));
@@ -748,6 +757,20 @@ static void refuse(struct supervisor *s, const char *text)
 	_exit(1);
 }
 
+/* Whoever starts a background process hears at once that it cannot run where it should. */
+static void check_cwd(struct supervisor *s)
+{
+	struct buf dir = {0}, why = {0};
+
+	find_cwd(s, &dir);
+	if (chdir(buf_cstr(&dir)) == 0) {
+		buf_finish(&dir);
+		return;
+	}
+	buf_addf(&why, "the cwd cannot be entered: %s: %s", buf_cstr(&dir), strerror(errno));
+	refuse(s, buf_cstr(&why));
+}
+
 static void watch_signals(struct supervisor *s)
 {
 	sigset_t set;
@@ -832,6 +855,8 @@ void supervisor_run(const struct supervisor_opts *opts)
 		    .command = command},
 		&err) != 0)
 		refuse(&s, err.text);
+	if (s.request.step == STEP_BACKGROUND)
+		check_cwd(&s);
 	if (!s.init)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (command && s.request.step == STEP_PREVIEW)

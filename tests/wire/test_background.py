@@ -101,6 +101,17 @@ def test_too_many_and_bad_requests_are_refused():
     start(bench, sid, "true")
 
 
+def test_a_start_that_the_sandbox_refuses_is_refused_with_its_sentence():
+    bench = Bench()
+    refused = [(bench.session(workspace=path), {}, "home directory") for path in (bench.home.home, bench.home.home + "/.")]
+    refused += [(bench.session(), {"cwd": cwd}, "cwd") for cwd in ("../x", "/etc", "a/../../x", "missing")]
+    for sid, more, words in refused:
+        answer = bench.daemon.http("POST", "/v3/background/start", {"sessionId": sid, "command": "true", **more}).expect(400, "INVALID_REQUEST").json()
+        holds(f"{more!r}", json.dumps(answer), words)
+        check(answer["details"], f"no details in {answer!r}")
+    check_equal("what there is", bench.daemon.http("GET", "/v3/background").json()["processes"], [])
+
+
 def test_a_flood_costs_a_bounded_ring_and_bounded_log():
     bench = Bench({"background.outputBytes": 65536})
     sid = bench.session()
