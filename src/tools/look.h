@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 enum {
-	LOOK_ENTRIES = 200000,	   /* of the tree; 0.3 s when the kernel has them in memory */
+	LOOK_ENTRIES = 200000,	   /* of the tree; below a second when they are in memory */
 	LOOK_US = 5 * 1000 * 1000, /* for one look, however slow the disk is */
 	LOOK_SOON_US = 500 * 1000, /* for one while a command runs and its output waits */
 };
