@@ -222,6 +222,9 @@ bool edit_key(struct edit *e, enum key key, const char *text, size_t n)
 {
 	unsigned goal = e->goal;
 
+	/* An address to count from, also where nothing was typed yet. */
+	buf_reserve(&e->text, 1);
+
 	e->goal = 0;
 	switch (key) {
 	case KEY_TEXT:
