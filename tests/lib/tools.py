@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 
-from opta_test import OPTA, Skip, check, check_equal, ended_turns, stack
+from opta_test import OPTA, Skip, check, check_equal, ended_turns, stack, wait_for
 from processes import command_line
 
 LAYERS = ("landlock", "seccomp", "namespaces", "capabilities")
@@ -49,6 +49,10 @@ class Bench:
     def session(self, workspace="own", **body):
         metadata = {"workspace": self.ws if workspace == "own" else workspace} if workspace else {}
         return self.daemon.create(metadata=metadata, **body)["id"]
+
+    def newest(self, seconds=10.0):
+        """The session that a program beside this one opens, once it is there."""
+        return wait_for(lambda: self.daemon.http("GET", "/v3/sessions?limit=1").json(), seconds, "a session")[0]["id"]
 
     def answer(self, sid, rid, decision="allow", **more):
         return self.daemon.http("POST", f"/v3/sessions/{sid}/permission-requests/{rid}/resolve", {"decision": decision, **more})

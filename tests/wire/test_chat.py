@@ -269,7 +269,7 @@ def test_no_color_and_dumb_terminals():
 
 def test_words_of_another_client_are_shown():
     def body(bench, term):
-        sid = bench.daemon.http("GET", "/v3/sessions").json()[0]["id"]
+        sid = bench.newest()
         turn = bench.daemon.submit(sid, "said elsewhere", clientId="the editor")
         term.wait("the editor › said elsewhere")
         term.wait('You said: "said elsewhere"')

@@ -229,7 +229,7 @@ def test_what_was_not_shown_cannot_be_approved():
     bench.write("pager", f"#!/bin/sh\ncat >'{bench.path('paged')}'\n", mode=0o755)
 
     def body(bench, term):
-        bench.daemon.submit(bench.daemon.http("GET", "/v3/sessions").json()[0]["id"], call("run_command", command=command))
+        bench.daemon.submit(bench.newest(), call("run_command", command=command))
         term.wait("more lines: [v] shows them, then you can say yes")
         holds("how many", term.screen(), "more lines")
         term.answer("y")
@@ -258,7 +258,7 @@ def test_what_was_not_shown_cannot_be_approved():
 
 def test_on_a_low_screen_a_request_is_not_approved_by_its_end():
     def body(bench, term):
-        bench.daemon.submit(bench.daemon.http("GET", "/v3/sessions").json()[0]["id"], call("run_command", command="true\n" * 5 + "touch ran"))
+        bench.daemon.submit(bench.newest(), call("run_command", command="true\n" * 5 + "touch ran"))
         term.wait("more lines: [v] shows")
         term.answer("y")
         term.wait("first press v")
@@ -339,7 +339,7 @@ def test_a_chat_whose_terminal_goes_away_leaves_its_turn_running():
         term.say("demo:tokens=100 demo:delay=20")
         term.wait("w3 ")
     chat(body, bench=bench)
-    sid = bench.daemon.http("GET", "/v3/sessions").json()[0]["id"]
+    sid = bench.newest()
     done = bench.daemon.wait_event(sid, lambda e: e["event"] in ("turn.done", "session.cancelled", "turn.error"), 20, "its end")
     check_equal("how it ended", done["event"], "turn.done")
 
