@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "base/mem.h"
 #include "tools/broker_message.h"
 
@@ -317,33 +318,25 @@ static void broker_serve(struct broker *b, const struct broker_message *m, int s
 /* One message. False: the supervisor is gone. */
 static bool broker_receive(struct broker *b)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
-	} control;
 	struct broker_message m;
-	struct iovec iov = {&m, sizeof m};
-	struct msghdr message = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control};
-	struct cmsghdr *c;
 	int fds[2];
-	ssize_t n = recvmsg(b->socket, &message, MSG_CMSG_CLOEXEC);
+	ssize_t n = fds_receive(b->socket, &m, sizeof m, fds, 2, 0);
 
-	if (n < 0 && errno == EINTR)
+	if (n == -EINTR)
 		return true;
 	if (n != sizeof m)
 		return false;
-	c = CMSG_FIRSTHDR(&message);
-	if (!c || c->cmsg_type != SCM_RIGHTS || c->cmsg_len != CMSG_LEN(sizeof fds) ||
-	    m.len > sizeof m.address) {
-		/* They were lost on the way: we have no descriptor left. */
+	/* They were lost on the way: we have no descriptor left. */
+	if (fds[0] < 0) {
 		broker_answer(b->socket, m.id, -EMFILE);
 		return true;
 	}
-	memcpy(fds, CMSG_DATA(c), sizeof fds);
-	broker_serve(b, &m, fds[0], fds[1]);
+	if (m.len <= sizeof m.address) {
+		broker_serve(b, &m, fds[0], fds[1]);
+	} else {
+		broker_answer(b->socket, m.id, -EINVAL);
+		close(fds[0]);
+	}
 	close(fds[1]);
 	return true;
 }

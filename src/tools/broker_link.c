@@ -16,6 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/fds.h"
 #include "tools/broker_message.h"
 #include "tools/sandbox.h"
 
@@ -97,28 +98,6 @@ static int link_read_address(pid_t tid, uint64_t at, uint64_t len, struct broker
 	return process_vm_readv(tid, &here, 1, &there, 1, 0) == (ssize_t)len ? 0 : -EFAULT;
 }
 
-static int link_send(int socket, const struct broker_message *m, const int *fds)
-{
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(2 * sizeof(int))];
-	} control;
-	struct iovec iov = {(void *)(uintptr_t)m, sizeof *m};
-	struct msghdr message = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control};
-	struct cmsghdr *c;
-
-	memset(&control, 0, sizeof control);
-	c = CMSG_FIRSTHDR(&message);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(2 * sizeof(int));
-	memcpy(CMSG_DATA(c), fds, 2 * sizeof(int));
-	return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
-}
-
 /*
  * memfd_create(2): a file without a name in a filesystem of the call's own, which is counted as a
  * whole whoever holds it. It cannot be sealed and has no huge pages, so those are not to be had.
@@ -187,7 +166,7 @@ void broker_on_call(struct broker_link *link)
 	if (rc == 0 && ioctl(link->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &m.id) != 0)
 		rc = -errno;
 	if (rc == 0)
-		rc = link_send(link->socket, &m, fds);
+		rc = fds_send(link->socket, &m, sizeof m, fds, 2, MSG_DONTWAIT);
 	if (rc != 0)
 		link_answer(link->listener, m.id, rc);
 	for (int i = 0; i < 2; i++)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/fds.h"
 #include "tools/children.h"
 #include "tools/landlock.h"
 #include "tools/supervisor.h"
@@ -136,28 +137,15 @@ static void kill_orphans(const struct host *h)
 /* One message. False when the daemon is gone. */
 static bool receive(struct host *h)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	unsigned char bytes[sizeof(struct host_message) + 1]; /* one more shows what is too long */
 	struct host_message m;
-	struct iovec iov = {bytes, sizeof bytes};
-	struct msghdr message = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control};
-	struct cmsghdr *c;
-	int socket = -1;
-	ssize_t n = recvmsg(HOST_CONTROL_FD, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+	int socket;
+	ssize_t n = fds_receive(HOST_CONTROL_FD, bytes, sizeof bytes, &socket, 1, MSG_DONTWAIT);
 
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR;
+		return n == -EAGAIN || n == -EINTR;
 	if (n == 0)
 		return false;
-	c = CMSG_FIRSTHDR(&message);
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&socket, CMSG_DATA(c), sizeof socket);
 	if (!host_message_take(bytes, (size_t)n, &m)) {
 		if (socket >= 0)
 			close(socket);

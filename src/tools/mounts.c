@@ -1,6 +1,7 @@
 /* The mount namespace of a call; mount_namespaces(7), mount_setattr(2), user_namespaces(7). */
 #include "tools/mounts.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -294,7 +295,9 @@ static void put_sockets(const json_t *paths, const int *trees)
 
 		if (trees[i] < 0)
 			continue;
+		assert(path); /* it has a tree */
 		slash = strrchr(path, '/');
+		assert(slash); /* absolute, as `tools.sockets` wants them */
 		snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
 		if (make_way(dir) == 0) {
 			fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);

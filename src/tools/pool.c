@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/fds.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "tools/host.h"
@@ -444,26 +445,7 @@ static int need_host(struct pool *p)
 
 static int send_to_host(struct host *h, const struct host_message *m, int fd)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {(void *)(uintptr_t)m, sizeof *m};
-	struct msghdr message = {.msg_iov = &iov, .msg_iovlen = 1};
-
-	if (fd >= 0) {
-		struct cmsghdr *c;
-
-		memset(&control, 0, sizeof control);
-		message.msg_control = &control;
-		message.msg_controllen = sizeof control;
-		c = CMSG_FIRSTHDR(&message);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof(int));
-		memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	}
-	return sendmsg(h->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 ? -errno : 0;
+	return fds_send(h->fd, m, sizeof *m, &fd, fd >= 0 ? 1 : 0, MSG_DONTWAIT);
 }
 
 /* --- running --- */

@@ -21,6 +21,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
+#include "base/fds.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "tools/broker.h"
@@ -197,25 +198,8 @@ static void die(int fd, const char *fmt, ...)
 
 static void give_listener(int listener)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
-	struct iovec iov = {(void *)(uintptr_t) "L", 1};
-	struct msghdr message = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control};
-	struct cmsghdr *c;
-
-	memset(&control, 0, sizeof control);
-	c = CMSG_FIRSTHDR(&message);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof listener);
-	memcpy(CMSG_DATA(c), &listener, sizeof listener);
 	/* When it cannot be given there is none: calls that would wait for it fail. */
-	(void)sendmsg(TOOL_LINK_FD, &message, MSG_NOSIGNAL);
+	(void)fds_send(TOOL_LINK_FD, "L", 1, &listener, 1, 0);
 	close(listener);
 	close(TOOL_LINK_FD);
 }
@@ -578,23 +562,14 @@ static int next_wait(const struct supervisor *s, uint64_t now)
 /* The tool is confined, and gave us the listener of its filter; or it never will. */
 static void take_listener(struct supervisor *s)
 {
-	union {
-		struct cmsghdr align;
-		char bytes[CMSG_SPACE(sizeof(int))];
-	} control;
 	char letter;
-	struct iovec iov = {&letter, 1};
-	struct msghdr message = {.msg_iov = &iov,
-	    .msg_iovlen = 1,
-	    .msg_control = &control,
-	    .msg_controllen = sizeof control};
-	ssize_t n = recvmsg(s->listening, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-	struct cmsghdr *c = n == 1 ? CMSG_FIRSTHDR(&message) : NULL;
+	int listener;
+	ssize_t n = fds_receive(s->listening, &letter, 1, &listener, 1, MSG_DONTWAIT);
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+	if (n == -EAGAIN || n == -EINTR)
 		return;
-	if (c && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
-		memcpy(&s->link.listener, CMSG_DATA(c), sizeof(int));
+	if (n == 1 && listener >= 0)
+		s->link.listener = listener;
 	close_fd(&s->listening);
 }
 
