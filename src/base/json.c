@@ -5,6 +5,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/utf8.h"
 
 /*
  * Is the nesting within JSON_MAX_DEPTH? Asked before jansson recurses. Brackets
@@ -186,7 +187,7 @@ void json_put_str(struct buf *b, const char *p, size_t n)
 					ok--;
 				}
 			} else {
-				buf_add(b, "\xEF\xBF\xBD", 3);
+				buf_add(b, UTF8_REPLACEMENT, 3);
 				i++;
 			}
 		}

@@ -3,6 +3,7 @@
 
 #include "base/buf.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "cli/term.h"
 
 /* The character at p, 0 < n: its bytes, its code. A byte that begins no valid character: 1 and
@@ -36,7 +37,7 @@ static void put_picture(struct buf *out, uint32_t code)
 		buf_adds(out, "\xE2\x90");
 		buf_addc(out, (char)(code == 0x7F ? 0xA1 : 0x80 + code));
 	} else {
-		buf_adds(out, "\xEF\xBF\xBD");
+		buf_adds(out, UTF8_REPLACEMENT);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "cli/term.h"
 
 enum { DAY = 24 * 60 * 60 };
@@ -54,13 +55,7 @@ static void put_lossy(struct buf *out, struct str text)
 {
 	struct buf clean = {0};
 
-	while (text.n) {
-		size_t whole = str_utf8_valid(text.p, text.n), bad = whole < text.n;
-
-		buf_add(&clean, text.p, whole);
-		buf_adds(&clean, bad ? "\xEF\xBF\xBD" : "");
-		text = (struct str){text.p + whole + bad, text.n - whole - bad};
-	}
+	utf8_repair(&clean, text.p, text.n, false);
 	json_put_str(out, clean.len ? clean.p : "", clean.len);
 	buf_finish(&clean);
 }

@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "cli/markdown.h"
 #include "cli/term.h"
 #include "cli/view.h"
@@ -773,7 +774,7 @@ static int on_text(MD_TEXTTYPE type, const MD_CHAR *p, MD_SIZE n, void *data)
 		styled_add(&r->leaf, " ", 1, r->style, NOWHERE);
 		return 0;
 	case MD_TEXT_NULLCHAR:
-		styled_add(&r->leaf, "\xEF\xBF\xBD", 3, r->style, NOWHERE);
+		styled_add(&r->leaf, UTF8_REPLACEMENT, 3, r->style, NOWHERE);
 		return 0;
 	case MD_TEXT_NORMAL:
 	case MD_TEXT_ENTITY:

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/base64.h"
 #include "base/config.h"
 #include "base/err.h"
 #include "base/file.h"
@@ -229,25 +230,6 @@ static void run_compact(struct chat *c, const char *arg)
 		chat_note(c, "asking the model for a summary; this session stays as it is");
 }
 
-static void put_base64(struct buf *out, const char *p, size_t n)
-{
-	static const char digits[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-	for (size_t i = 0; i < n; i += 3) {
-		unsigned long v = (unsigned long)(unsigned char)p[i] << 16;
-
-		if (i + 1 < n)
-			v |= (unsigned long)(unsigned char)p[i + 1] << 8;
-		if (i + 2 < n)
-			v |= (unsigned char)p[i + 2];
-		buf_addc(out, digits[v >> 18 & 63]);
-		buf_addc(out, digits[v >> 12 & 63]);
-		buf_addc(out, i + 1 < n ? digits[v >> 6 & 63] : '=');
-		buf_addc(out, i + 2 < n ? digits[v & 63] : '=');
-	}
-}
-
 /* OSC 52: the terminal puts it into the clipboard, also over ssh. What the model wrote cannot do
  * this itself, as its control characters are made harmless. */
 static void run_copy(struct chat *c, const char *arg)
@@ -259,7 +241,7 @@ static void run_copy(struct chat *c, const char *arg)
 		return;
 	}
 	buf_adds(&out, "\033]52;c;");
-	put_base64(&out, c->answer.p, c->answer.len);
+	base64_put(&out, c->answer.p, c->answer.len);
 	buf_addc(&out, '\a');
 	outbox_put(c->out, out.p, out.len);
 	buf_finish(&out);

@@ -4,6 +4,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 #define OPEN_TAG "<think>"
 #define CLOSE_TAG "</think>"
@@ -137,27 +138,15 @@ static void take_content(struct model_text *t, const char *p, size_t n)
 static void join(struct model_text *t, int which, const char *p, size_t n)
 {
 	struct buf raw = {0};
-	size_t at = 0;
+	size_t left;
 
 	buf_clear(&t->joined);
 	buf_add(&raw, t->partial[which], t->partial_len[which]);
 	buf_add(&raw, p, n);
-	t->partial_len[which] = 0;
-	while (at < raw.len) {
-		size_t ok = str_utf8_valid(raw.p + at, raw.len - at);
-
-		buf_add(&t->joined, raw.p + at, ok);
-		at += ok;
-		if (at == raw.len)
-			break;
-		if (str_utf8_partial(raw.p + at, raw.len - at)) {
-			t->partial_len[which] = raw.len - at;
-			memcpy(t->partial[which], raw.p + at, raw.len - at);
-			break;
-		}
-		buf_adds(&t->joined, "\xEF\xBF\xBD");
-		at++;
-	}
+	left = utf8_repair(&t->joined, raw.p, raw.len, true);
+	t->partial_len[which] = left;
+	if (left)
+		memcpy(t->partial[which], raw.p + raw.len - left, left);
 	buf_finish(&raw);
 }
 
@@ -185,9 +174,9 @@ void model_text_end(struct model_text *t)
 			continue;
 		t->partial_len[which] = 0;
 		if (which)
-			emit(t, true, "\xEF\xBF\xBD", 3);
+			emit(t, true, UTF8_REPLACEMENT, 3);
 		else
-			take_content(t, "\xEF\xBF\xBD", 3);
+			take_content(t, UTF8_REPLACEMENT, 3);
 	}
 	/* An unclosed tag, or blanks that nothing followed. */
 	emit(t, t->place == PLACE_THINKING, t->held.p, t->held.len);

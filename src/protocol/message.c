@@ -3,56 +3,70 @@
 
 #include "base/buf.h"
 #include "base/json.h"
+#include "base/json_writer.h"
 
 void message_put_text(struct buf *out, const char *role, const char *text, size_t n)
 {
-	buf_addf(out, "{\"role\":\"%s\",\"content\":", role);
-	json_put_str(out, text, n);
-	buf_addc(out, '}');
+	struct json_writer w = {.out = out};
+
+	json_write_object(&w, NULL);
+	json_write_cstr(&w, "role", role);
+	json_write_str(&w, "content", text, n);
+	json_write_end(&w);
+}
+
+static void message_put_call(struct json_writer *w, const struct message_call *call)
+{
+	json_write_object(w, NULL);
+	json_write_cstr(w, "id", call->id);
+	json_write_cstr(w, "type", "function");
+	json_write_object(w, "function");
+	json_write_cstr(w, "name", call->name);
+	json_write_cstr(w, "arguments", call->args);
+	json_write_end(w);
+	json_write_end(w);
 }
 
 void message_put_calls(
     struct buf *out, const char *text, size_t n, const struct message_call *calls, size_t count)
 {
-	buf_adds(out, "{\"role\":\"assistant\",\"content\":");
+	struct json_writer w = {.out = out};
+
+	json_write_object(&w, NULL);
+	json_write_cstr(&w, "role", "assistant");
 	if (n)
-		json_put_str(out, text, n);
+		json_write_str(&w, "content", text, n);
 	else
-		buf_adds(out, "null");
-	buf_adds(out, ",\"tool_calls\":[");
-	for (size_t i = 0; i < count; i++) {
-		buf_adds(out, i ? ",{\"id\":" : "{\"id\":");
-		json_put_cstr(out, calls[i].id);
-		buf_adds(out, ",\"type\":\"function\",\"function\":{\"name\":");
-		json_put_cstr(out, calls[i].name);
-		buf_adds(out, ",\"arguments\":");
-		json_put_cstr(out, calls[i].args);
-		buf_adds(out, "}}");
-	}
-	buf_adds(out, "]}");
+		json_write_null(&w, "content");
+	json_write_array(&w, "tool_calls");
+	for (size_t i = 0; i < count; i++)
+		message_put_call(&w, &calls[i]);
+	json_write_end(&w);
+	json_write_end(&w);
 }
 
 void message_put_result(struct buf *out, const char *call_id, const char *text, size_t n)
 {
-	buf_adds(out, "{\"role\":\"tool\",\"tool_call_id\":");
-	json_put_cstr(out, call_id);
-	buf_adds(out, ",\"content\":");
-	json_put_str(out, text, n);
-	buf_addc(out, '}');
+	struct json_writer w = {.out = out};
+
+	json_write_object(&w, NULL);
+	json_write_cstr(&w, "role", "tool");
+	json_write_cstr(&w, "tool_call_id", call_id);
+	json_write_str(&w, "content", text, n);
+	json_write_end(&w);
 }
 
 void message_put(struct buf *out, json_t *message)
 {
+	struct json_writer w = {.out = out};
 	struct buf rest = {0};
 
 	/* Role first: prompt.c looks for it there when it cuts at turns. */
-	buf_addf(out, "{\"role\":\"%s\"", json_cstr(message, "role", "user"));
+	json_write_object(&w, NULL);
+	json_write_cstr(&w, "role", json_cstr(message, "role", "user"));
 	json_object_del(message, "role");
 	json_put(&rest, message);
-	if (rest.len > 2) {
-		buf_addc(out, ',');
-		buf_add(out, rest.p + 1, rest.len - 2);
-	}
-	buf_addc(out, '}');
+	json_write_members(&w, rest.p + 1, rest.len - 2);
+	json_write_end(&w);
 	buf_finish(&rest);
 }

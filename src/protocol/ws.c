@@ -10,6 +10,7 @@
 #include <sha1.h>
 #include <wslay/wslay.h>
 
+#include "base/base64.h"
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/ids.h"
@@ -31,22 +32,15 @@ struct ws {
 	uint16_t close_code;
 };
 
-static const char base64_digits[] =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* RFC 4648 base64 of n bytes, 0-terminated. */
-static void base64(const unsigned char *p, size_t n, char *out)
+/* The base64 of n bytes, 0-terminated, where there is room for it. */
+static void put_key(char *out, size_t size, const unsigned char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i += 3) {
-		unsigned v = (unsigned)p[i] << 16 | (i + 1 < n ? (unsigned)p[i + 1] << 8 : 0) |
-			     (i + 2 < n ? p[i + 2] : 0);
+	struct buf text = {0};
 
-		*out++ = base64_digits[v >> 18];
-		*out++ = base64_digits[v >> 12 & 63];
-		*out++ = i + 1 < n ? base64_digits[v >> 6 & 63] : '=';
-		*out++ = i + 2 < n ? base64_digits[v & 63] : '=';
-	}
-	*out = '\0';
+	base64_put(&text, p, n);
+	assert(text.len < size);
+	memcpy(out, buf_cstr(&text), text.len + 1);
+	buf_finish(&text);
 }
 
 void ws_accept(const char *key, size_t key_len, char ret_accept[WS_ACCEPT_SIZE])
@@ -60,26 +54,24 @@ void ws_accept(const char *key, size_t key_len, char ret_accept[WS_ACCEPT_SIZE])
 	SHA1Update(&sha, (const unsigned char *)key, key_len);
 	SHA1Update(&sha, (const unsigned char *)guid, sizeof guid - 1);
 	SHA1Final(digest, &sha);
-	base64(digest, sizeof digest, ret_accept);
+	put_key(ret_accept, WS_ACCEPT_SIZE, digest, sizeof digest);
 }
 
 bool ws_key_ok(struct str key)
 {
-	if (key.n != WS_KEY_SIZE - 1 || memcmp(key.p + key.n - 2, "==", 2) != 0)
-		return false;
-	for (size_t i = 0; i < key.n - 2; i++)
-		if (!key.p[i] || !strchr(base64_digits, key.p[i]))
-			return false;
-	/* The last digit has but two bits to say. */
-	return strchr("AQgw", key.p[key.n - 3]) != NULL;
+	struct buf nonce = {0};
+	bool ok = key.n == WS_KEY_SIZE - 1 && base64_take(&nonce, key) && nonce.len == WS_NONCE;
+
+	buf_finish(&nonce);
+	return ok;
 }
 
 void ws_key(char ret_key[WS_KEY_SIZE])
 {
-	unsigned char nonce[16];
+	unsigned char nonce[WS_NONCE];
 
 	ids_random(nonce, sizeof nonce);
-	base64(nonce, sizeof nonce, ret_key);
+	put_key(ret_key, WS_KEY_SIZE, nonce, sizeof nonce);
 }
 
 static ssize_t on_recv(wslay_event_context_ptr ctx, uint8_t *to, size_t n, int flags, void *data)

@@ -19,7 +19,7 @@ struct buf;
 struct ws;
 
 /* Room for the accept key: 28 base64 characters and a 0. */
-enum { WS_ACCEPT_SIZE = 29, WS_KEY_SIZE = 25 };
+enum { WS_ACCEPT_SIZE = 29, WS_KEY_SIZE = 25, WS_NONCE = 16 };
 
 /* Close codes we send (RFC 6455 7.4.1; 4000-4999 are ours). */
 enum {

@@ -14,6 +14,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 #include "protocol/events.h"
 #include "protocol/requests.h"
 #include "session/core.h"
@@ -183,25 +184,9 @@ static void add_chunk(struct process *p, bool err, const char *text, size_t n)
 static void take_text(struct process *p, bool err, const char *bytes, size_t n)
 {
 	struct buf *partial = &p->partial[err], text = {0};
-	const char *at;
-	size_t left;
 
 	buf_add(partial, bytes, n);
-	at = partial->p;
-	left = partial->len;
-	while (left) {
-		size_t whole = str_utf8_valid(at, left);
-
-		buf_add(&text, at, whole);
-		at += whole;
-		left -= whole;
-		if (!left || (left < 4 && str_utf8_partial(at, left) && n))
-			break;
-		buf_adds(&text, "\xEF\xBF\xBD");
-		at++;
-		left--;
-	}
-	buf_consume(partial, partial->len - left);
+	buf_consume(partial, partial->len - utf8_repair(&text, partial->p, partial->len, n > 0));
 	if (text.len)
 		add_chunk(p, err, text.p, text.len);
 	buf_finish(&text);

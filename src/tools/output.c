@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 struct output {
 	int dir;		    /* borrowed */
@@ -118,17 +119,7 @@ static void put_clean(struct buf *out, const char *p, size_t n, bool cut_front)
 {
 	while (cut_front && n && ((unsigned char)*p & 0xC0) == 0x80)
 		p++, n--;
-	while (n) {
-		size_t whole = str_utf8_valid(p, n);
-
-		buf_add(out, p, whole);
-		p += whole;
-		n -= whole;
-		if (!n)
-			return;
-		buf_adds(out, "\xEF\xBF\xBD");
-		p++, n--;
-	}
+	utf8_repair(out, p, n, false);
 }
 
 void output_put(struct output *o, struct buf *out, bool *ret_truncated, bool *ret_dir_existed)

@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/str.h"
+#include "base/utf8.h"
 
 const struct tool *const tools[] = {
     &tool_read_file,
@@ -68,8 +69,6 @@ void tool_fail(struct tool_call *call, const char *fmt, ...)
 
 bool tool_put_text(struct tool_call *call, const char *p, size_t n)
 {
-	static const char replacement[] = "\xEF\xBF\xBD";
-
 	while (n) {
 		size_t whole = str_utf8_valid(p, n),
 		       room = call->text.len < TOOL_MAX_TEXT ? TOOL_MAX_TEXT - call->text.len : 0;
@@ -82,11 +81,11 @@ bool tool_put_text(struct tool_call *call, const char *p, size_t n)
 		if (!n)
 			break;
 		/* What stands here is no text, or there is no room for it. */
-		if (room - whole < sizeof replacement - 1 || str_utf8_valid(p, n)) {
+		if (room - whole < sizeof UTF8_REPLACEMENT - 1 || str_utf8_valid(p, n)) {
 			call->truncated = true;
 			return false;
 		}
-		buf_adds(&call->text, replacement);
+		buf_adds(&call->text, UTF8_REPLACEMENT);
 		p++;
 		n--;
 	}
