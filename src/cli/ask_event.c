@@ -239,6 +239,7 @@ static void ask_show_event(struct ask *a, enum event_kind kind, const json_t *pa
 	case EVENT_TURN_QUEUED:
 	case EVENT_TURN_START:
 	case EVENT_TURN_THINKING:
+	case EVENT_TURN_ANSWER:
 	case EVENT_BACKGROUND_OUTPUT:
 	case EVENT_BACKGROUND_STATUS:
 	case EVENT_KINDS:

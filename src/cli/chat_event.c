@@ -297,6 +297,7 @@ void chat_on_event(void *data, struct str json, const struct envelope_view *e)
 	case EVENT_SESSION_SNAPSHOT:
 	case EVENT_SESSION_UPDATED:
 	case EVENT_SESSION_LOST:
+	case EVENT_TURN_ANSWER:
 	case EVENT_BACKGROUND_OUTPUT:
 	case EVENT_BACKGROUND_STATUS:
 	case EVENT_KINDS:

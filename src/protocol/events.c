@@ -17,6 +17,7 @@ static const struct {
     [EVENT_TURN_TOKEN] = {"turn.token", false, true},
     [EVENT_TURN_THINKING] = {"turn.thinking", false, true},
     [EVENT_TURN_PROGRESS] = {"turn.progress", false, true},
+    [EVENT_TURN_ANSWER] = {"turn.answer", false, true},
     [EVENT_TOOL_START] = {"tool.start", false, true},
     [EVENT_TOOL_END] = {"tool.end", false, true},
     [EVENT_PERMISSION_REQUEST] = {"permission.request", false, false},
