@@ -26,6 +26,7 @@
 #include "net/listener.h"
 #include "protocol/version.h"
 #include "session/core.h"
+#include "session/recovery.h"
 #include "store/store.h"
 
 enum {
@@ -359,8 +360,8 @@ static void watch_signal(struct daemon *d, uv_signal_t *handle, uv_signal_cb cb,
 
 static int open_store(struct daemon *d, struct store_stats *stats, struct err *reterr)
 {
-	int rc =
-	    store_open(&d->loop, d->paths.sessions_dir, d->daemon_id, &d->store, stats, reterr);
+	int rc = store_open(&d->loop, d->paths.sessions_dir, d->daemon_id, recovery_end_turn,
+	    &d->store, stats, reterr);
 
 	if (rc != 0)
 		return rc;

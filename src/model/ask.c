@@ -113,6 +113,7 @@ static void end(struct model_ask *a, const char *code, const char *message)
 
 	if (a->state == ASK_ENDED)
 		return;
+	result.dialect = a->state == ASK_WS ? "lmx_ws" : "openai_chat";
 	/* The peer is done with us when all went well: nothing to cancel. */
 	if (!code && a->ws) {
 		ws_call_close(a->ws, 1000);

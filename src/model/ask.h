@@ -42,6 +42,7 @@ struct model_result {
 	const char *code;    /* NULL: good; else a TURN_ERROR_* */
 	const char *message; /* sentence for code */
 	const char *finish_reason;
+	const char *dialect; /* what the server was spoken to in; static */
 	bool has_usage;
 	uint64_t prompt_tokens, completion_tokens;
 	const struct model_tool_call *calls; /* borrowed until on_end returns */

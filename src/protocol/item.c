@@ -45,6 +45,47 @@ void item_finish(struct item *item)
 	*item = (struct item){0};
 }
 
+/* A copy of a string there may be none of. */
+static char *item_copy_known(const char *s)
+{
+	return s ? mem_strdup(s) : NULL;
+}
+
+static void item_copy_part(struct item *to, const struct item_part *from)
+{
+	struct item_part *part = item_add_part(to, from->kind);
+
+	buf_add(&part->text, from->text.p, from->text.len);
+	part->tagged = from->tagged;
+	part->opaque = item_copy_known(from->opaque);
+	part->id = item_copy_known(from->id);
+	part->server_id = item_copy_known(from->server_id);
+	part->name = item_copy_known(from->name);
+	part->raw = item_copy_known(from->raw);
+	part->more = item_copy_known(from->more);
+}
+
+void item_copy(struct item *ret, const struct item *item)
+{
+	*ret = (struct item){.kind = item->kind,
+	    .seq = item->seq,
+	    .server = item_copy_known(item->server),
+	    .dialect = item_copy_known(item->dialect),
+	    .model = item_copy_known(item->model),
+	    .interrupted = item->interrupted,
+	    .call_id = item_copy_known(item->call_id),
+	    .tool = item_copy_known(item->tool),
+	    .artifact = item_copy_known(item->artifact),
+	    .ok = item->ok,
+	    .json = item_copy_known(item->json)};
+	buf_add(&ret->text, item->text.p, item->text.len);
+	for (size_t i = 0; i < item->part_count; i++)
+		item_copy_part(ret, &item->parts[i]);
+	for (size_t i = 0; i < item->attachment_count; i++)
+		item_add_attachment(ret, item->attachments[i].hash, item->attachments[i].mime,
+		    item->attachments[i].name);
+}
+
 struct item_part *item_add_part(struct item *item, enum part_kind kind)
 {
 	assert(item->kind == ITEM_ASSISTANT);

@@ -64,6 +64,9 @@ struct item {
 /* Free what it points at; it is an empty user item then. */
 void item_finish(struct item *item);
 
+/* Make *ret one like item, with strings of its own. */
+void item_copy(struct item *ret, const struct item *item);
+
 /* A new part at the end; valid until the next. */
 struct item_part *item_add_part(struct item *item, enum part_kind kind);
 

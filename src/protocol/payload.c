@@ -128,17 +128,58 @@ void payload_put_progress(
 	json_write_end(&w);
 }
 
+/* A member that is left out where there is none. */
+static void payload_put_known(struct json_writer *w, const char *key, const char *value)
+{
+	if (value)
+		json_write_cstr(w, key, value);
+}
+
+static void payload_put_call(struct json_writer *w, const struct payload_call *call)
+{
+	json_write_object(w, NULL);
+	json_write_cstr(w, "callId", call->id);
+	json_write_cstr(w, "name", call->name);
+	json_write_cstr(w, "args", call->args);
+	payload_put_known(w, "rawArgs", call->raw);
+	payload_put_known(w, "serverId", call->server_id);
+	payload_put_known(w, "more", call->more);
+	json_write_end(w);
+}
+
+void payload_put_answer(struct buf *out, const struct payload_answer *a)
+{
+	struct json_writer w = payload_begin(out);
+
+	json_write_cstr(&w, "turnId", a->turn_id);
+	json_write_uint(&w, "answer", a->number);
+	json_write_cstr(&w, "server", a->server);
+	json_write_cstr(&w, "dialect", a->dialect);
+	json_write_cstr(&w, "model", a->model);
+	json_write_array(&w, "calls");
+	for (size_t i = 0; i < a->count; i++)
+		payload_put_call(&w, &a->calls[i]);
+	json_write_end(&w);
+	if (a->dropped)
+		json_write_uint(&w, "dropped", a->dropped);
+	if (a->parts)
+		json_write_raw(&w, "parts", a->parts, strlen(a->parts));
+	json_write_end(&w);
+}
+
 void payload_put_tool_start(
-    struct buf *out, const char *turn_id, const char *name, const char *call_id, const char *args)
+    struct buf *out, const char *turn_id, unsigned answer, const struct payload_call *call)
 {
 	struct json_writer w = payload_begin(out);
 
 	json_write_cstr(&w, "turnId", turn_id);
-	json_write_cstr(&w, "name", name);
-	json_write_cstr(&w, "id", call_id);
-	json_write_cstr(&w, "args", args);
-	json_write_cstr(&w, "toolName", name);
-	json_write_cstr(&w, "callId", call_id);
+	json_write_cstr(&w, "name", call->name);
+	json_write_cstr(&w, "id", call->id);
+	json_write_cstr(&w, "args", call->args);
+	json_write_cstr(&w, "toolName", call->name);
+	json_write_cstr(&w, "callId", call->id);
+	payload_put_known(&w, "rawArgs", call->raw);
+	json_write_uint(&w, "answer", answer);
 	json_write_end(&w);
 }
 
@@ -170,19 +211,21 @@ void payload_put_permission_request(struct buf *out, const struct permission_req
 	json_write_raw(&w, "args", r->args, strlen(r->args));
 	json_write_cstr(&w, "preview", r->preview);
 	payload_put_time(&w, "expiresAt", r->expires_ms);
+	payload_put_known(&w, "callId", r->call_id);
 	json_write_end(&w);
 }
 
-void payload_put_permission_resolved(struct buf *out, const char *turn_id, const char *request_id,
-    const char *decision, const char *decided_by, const char *reason)
+void payload_put_permission_resolved(struct buf *out, const struct permission_resolved *r)
 {
 	struct json_writer w = payload_begin(out);
 
-	json_write_cstr(&w, "turnId", turn_id);
-	json_write_cstr(&w, "requestId", request_id);
-	json_write_cstr(&w, "decision", decision);
-	json_write_cstr(&w, "decidedBy", decided_by);
-	json_write_cstr(&w, "reason", reason);
+	json_write_cstr(&w, "turnId", r->turn_id);
+	json_write_cstr(&w, "requestId", r->request_id);
+	json_write_cstr(&w, "decision", r->decision);
+	json_write_cstr(&w, "decidedBy", r->decided_by);
+	json_write_cstr(&w, "reason", r->reason);
+	payload_put_known(&w, "callId", r->call_id);
+	payload_put_known(&w, "answer", r->answer);
 	json_write_end(&w);
 }
 

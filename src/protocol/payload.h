@@ -48,9 +48,28 @@ void payload_put_start(
 void payload_put_text(struct buf *out, const char *turn_id, const char *text, size_t n);
 void payload_put_progress(
     struct buf *out, const char *turn_id, const char *phase, const char *message);
-/* args is JSON text as the model sent it. */
+/* One call of an answer. args: JSON text of an object, as it is shown and run. raw: as the model
+ * sent it, where that differs; server_id: the model server's own id; more: members of the call that
+ * nobody here knows, the inside of an object. NULL: none. */
+struct payload_call {
+	const char *id, *name, *args, *raw, *server_id, *more;
+};
+
+/* An answer of the model that calls tools: where it ends, who gave it, all its calls. */
+struct payload_answer {
+	const char *turn_id;
+	unsigned number; /* of the turn's answers, from 1 */
+	const char *server, *dialect, *model;
+	const struct payload_call *calls;
+	size_t count, dropped; /* dropped: calls past a limit, which are not in the list */
+	/* JSON array: the order of the answer's parts (protocol/item.h); NULL: text, then calls. */
+	const char *parts;
+};
+void payload_put_answer(struct buf *out, const struct payload_answer *a);
+
+/* answer: the number of the answer it is of. */
 void payload_put_tool_start(
-    struct buf *out, const char *turn_id, const char *name, const char *call_id, const char *args);
+    struct buf *out, const char *turn_id, unsigned answer, const struct payload_call *call);
 
 struct tool_end {
 	const char *name, *call_id, *result;
@@ -61,14 +80,18 @@ struct tool_end {
 void payload_put_tool_end(struct buf *out, const char *turn_id, const struct tool_end *e);
 
 struct permission_request {
-	const char *turn_id, *request_id, *tool, *args /* JSON text */, *preview;
+	const char *turn_id, *request_id, *call_id, *tool, *args /* JSON text */, *preview;
 	int64_t expires_ms;
 };
 void payload_put_permission_request(struct buf *out, const struct permission_request *r);
 
-/* reason: client, remembered, timeout, cancelled or restart. */
-void payload_put_permission_resolved(struct buf *out, const char *turn_id, const char *request_id,
-    const char *decision, const char *decided_by, const char *reason);
+struct permission_resolved {
+	const char *turn_id, *request_id, *decision, *decided_by;
+	const char *reason;  /* client, remembered, timeout, cancelled or restart */
+	const char *call_id; /* NULL: not known */
+	const char *answer;  /* a person's words with it, NULL: none */
+};
+void payload_put_permission_resolved(struct buf *out, const struct permission_resolved *r);
 
 void payload_put_done(struct buf *out, const struct turn_names *t, const char *finish_reason,
     const struct turn_stats *stats);

@@ -208,7 +208,9 @@ static void history_end(struct history *h, bool whole)
 
 static bool history_is_turn(const struct history *h, const char *id)
 {
-	return history_running(h) && strcmp(h->queued[h->place.turn].turn_id, id) == 0;
+	const char *running = history_running(h);
+
+	return running && strcmp(running, id) == 0;
 }
 
 static void history_take_attachments(struct item *item, const json_t *payload)
@@ -481,11 +483,11 @@ static bool history_take_plain(struct history *h, enum part_kind kind, struct st
 {
 	struct json_member members[HISTORY_MEMBERS];
 	size_t count = json_flat(payload.p, payload.n, members, HISTORY_MEMBERS);
+	const char *running = history_running(h);
 
 	if (!count)
 		return false;
-	if (history_running(h) &&
-	    str_eq(json_flat_str(members, count, "turnId"), h->queued[h->place.turn].turn_id))
+	if (running && str_eq(json_flat_str(members, count, "turnId"), running))
 		history_take_text(h, kind, json_flat_str(members, count, "text"));
 	return true;
 }
@@ -551,12 +553,21 @@ static void history_take_parsed(struct history *h, enum event_kind kind, const j
 	}
 }
 
+/* Does that kind say anything of the history? Some are long. */
+static bool history_wants(enum event_kind kind)
+{
+	return kind != EVENT_SESSION_UPDATED && kind != EVENT_PERMISSION_REQUEST &&
+	       kind != EVENT_BACKGROUND_OUTPUT && kind != EVENT_BACKGROUND_STATUS;
+}
+
 void history_take(struct history *h, uint64_t seq, enum event_kind kind, struct str payload)
 {
 	json_t *parsed;
 
 	assert(seq > h->seq);
 	h->seq = seq;
+	if (!history_wants(kind))
+		return;
 	if (kind == EVENT_TURN_TOKEN && history_take_plain(h, PART_TEXT, payload))
 		return;
 	if (kind == EVENT_TURN_THINKING && history_take_plain(h, PART_REASONING, payload))
@@ -721,9 +732,17 @@ const struct item *history_item(const struct history *h, size_t i)
 	return &h->entries[i].item;
 }
 
-bool history_running(const struct history *h)
+bool history_knows(const struct history *h, const char *turn_id)
 {
-	return h->place.turn != HISTORY_NONE;
+	for (size_t i = 0; i < h->queued_count; i++)
+		if (strcmp(h->queued[i].turn_id, turn_id) == 0)
+			return true;
+	return false;
+}
+
+const char *history_running(const struct history *h)
+{
+	return h->place.turn == HISTORY_NONE ? NULL : h->queued[h->place.turn].turn_id;
 }
 
 bool history_open_call(const struct history *h, size_t i, struct history_call *ret)

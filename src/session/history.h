@@ -43,8 +43,11 @@ void history_forget(struct history *h, uint64_t seq);
 size_t history_count(const struct history *h);
 const struct item *history_item(const struct history *h, size_t i);
 
-/* Did a turn begin and not end? */
-bool history_running(const struct history *h);
+/* Was turn.queued of that turn taken? */
+bool history_knows(const struct history *h, const char *turn_id);
+
+/* The turn that began and did not end: its id, borrowed, or NULL. */
+const char *history_running(const struct history *h);
 
 /*
  * Calls of the running turn without a result, in the order of the answer: call i, or false. name

@@ -23,7 +23,7 @@ struct permission {
 	struct list link;	 /* in session->permissions */
 	struct session *session; /* owned reference */
 	char id[32];
-	char *turn_id, *tool, *args, *preview, *match, *repository; /* owned */
+	char *turn_id, *call_id, *tool, *args, *preview, *match, *repository; /* owned */
 	int64_t created_ms, expires_ms;
 	uint64_t timeout_ms;
 	uint64_t asked_us;	   /* monotonic: the wall clock may jump */
@@ -46,6 +46,7 @@ static void on_timer_closed(uv_handle_t *handle)
 	struct permission *p = handle->data;
 
 	free(p->turn_id);
+	free(p->call_id);
 	free(p->tool);
 	free(p->args);
 	free(p->preview);
@@ -120,7 +121,14 @@ static void decide(
 	p->by = mem_strdup(by);
 	p->answer = answer ? mem_strdup(answer) : NULL;
 	uv_timer_stop(&p->timer);
-	payload_put_permission_resolved(&payload, p->turn_id, p->id, word(allow), by, reason);
+	payload_put_permission_resolved(
+	    &payload, &(struct permission_resolved){.turn_id = p->turn_id,
+			  .request_id = p->id,
+			  .decision = word(allow),
+			  .decided_by = by,
+			  .reason = reason,
+			  .call_id = p->call_id,
+			  .answer = answer && answer[0] ? answer : NULL});
 	session_append(s, EVENT_PERMISSION_RESOLVED, &payload);
 	buf_finish(&payload);
 	if (p->remember)
@@ -185,6 +193,7 @@ struct permission *permission_ask(const struct permission_opts *o)
 	p->session = session_ref(s);
 	ids_make("perm_", 8, p->id, sizeof p->id);
 	p->turn_id = mem_strdup(o->turn_id);
+	p->call_id = mem_strdup(o->call_id);
 	p->tool = mem_strdup(o->tool);
 	p->args = mem_strdup(o->args);
 	p->preview = mem_strdup(o->preview);
@@ -201,6 +210,7 @@ struct permission *permission_ask(const struct permission_opts *o)
 	list_append(&s->permissions, &p->link);
 	payload_put_permission_request(&payload, &(struct permission_request){.turn_id = p->turn_id,
 						     .request_id = p->id,
+						     .call_id = p->call_id,
 						     .tool = p->tool,
 						     .args = p->args,
 						     .preview = p->preview,
@@ -348,6 +358,7 @@ void permission_put_pending(const struct session *s, struct buf *out, bool *firs
 		payload_put_permission_request(
 		    out, &(struct permission_request){.turn_id = p->turn_id,
 			     .request_id = p->id,
+			     .call_id = p->call_id,
 			     .tool = p->tool,
 			     .args = p->args,
 			     .preview = p->preview,

@@ -30,7 +30,7 @@ typedef void permission_cb(
 
 struct permission_opts {
 	struct session *session; /* borrowed; the permission takes a reference */
-	const char *turn_id, *tool;
+	const char *turn_id, *call_id, *tool;
 	const char *args;    /* JSON text of the arguments as they will be used */
 	const char *preview; /* for a person */
 	const char *match; /* what a remembered decision holds for; NULL: it cannot be remembered */

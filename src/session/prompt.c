@@ -1,7 +1,8 @@
 /* What the model is given. */
 #include "session/prompt.h"
 
-#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/clock.h"
@@ -9,6 +10,8 @@
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "protocol/item.h"
+#include "session/history.h"
 
 enum {
 	/* A cautious guess of how many bytes of text make a token, as each model counts
@@ -54,45 +57,19 @@ static void put_system(struct buf *out, const struct prompt_opts *o)
 	buf_finish(&text);
 }
 
-/* One message of the history: where its text stands, whether a turn begins with it. */
-struct place {
-	size_t at, len;
-	bool begins_turn;
-};
-
-/* Cut the inside of the array into its objects. Its text is our own, so only nesting and strings
- * matter. */
-static size_t split(const char *p, size_t n, struct place **ret)
+/* Append each item's message to out, with a comma before it; *ret_at gets where each begins, and
+ * the end. Owned by the caller. */
+static size_t *put_past(struct buf *out, const struct prompt_opts *o)
 {
-	static const char user[] = "{\"role\":\"user\"";
-	struct place *places = NULL;
-	size_t count = 0, cap = 0, start = 0;
-	int depth = 0;
-	bool in_string = false;
+	size_t *at = mem_alloc((o->past_count + 1) * sizeof *at);
 
-	for (size_t i = 0; i < n; i++) {
-		if (in_string) {
-			if (p[i] == '\\')
-				i++;
-			else if (p[i] == '"')
-				in_string = false;
-		} else if (p[i] == '"') {
-			in_string = true;
-		} else if (p[i] == '{' || p[i] == '[') {
-			if (depth++ == 0)
-				start = i;
-		} else if ((p[i] == '}' || p[i] == ']') && --depth == 0) {
-			if (count == cap) {
-				cap = cap ? cap * 2 : 64;
-				places = mem_realloc(places, cap * sizeof *places);
-			}
-			places[count++] = (struct place){start, i + 1 - start,
-			    n - start >= sizeof user - 1 &&
-				memcmp(p + start, user, sizeof user - 1) == 0};
-		}
+	for (size_t i = 0; i < o->past_count; i++) {
+		at[i] = out->len;
+		buf_addc(out, ',');
+		item_put_message(out, &o->past[i]);
 	}
-	*ret = places;
-	return count;
+	at[o->past_count] = out->len;
+	return at;
 }
 
 int prompt_build(struct buf *out, const struct prompt_opts *o, struct prompt_result *ret)
@@ -100,40 +77,31 @@ int prompt_build(struct buf *out, const struct prompt_opts *o, struct prompt_res
 	uint64_t set = (uint64_t)config_int(o->config, "model.contextTokens");
 	uint64_t context = set ? set : o->context_tokens;
 	uint64_t budget = (context - context / PROMPT_ANSWER_SHARE) * PROMPT_BYTES_PER_TOKEN;
-	struct place *places;
-	size_t count = split(o->history, o->history_len, &places), first = 0;
+	struct buf past = {0}, turn = {0};
+	size_t *at = put_past(&past, o), first = 0;
 	uint64_t bytes;
 
 	*ret = (struct prompt_result){0};
+	for (size_t i = 0; i < history_count(o->turn); i++) {
+		buf_addc(&turn, ',');
+		item_put_message(&turn, history_item(o->turn, i));
+	}
 	buf_addc(out, '[');
 	put_system(out, o);
-	bytes = out->len + o->content_len + o->added_len + o->tools_len;
-	if (context && bytes > budget) {
-		free(places);
-		return ERR_LIMIT;
-	}
-	for (size_t i = 0; i < count; i++)
-		bytes += places[i].len;
-	while (context && bytes > budget && first < count) {
-		/* Drop up to the next message that begins a turn: never within a tool exchange. */
+	bytes = out->len + turn.len + o->tools_len;
+	/* Drop up to the next message that begins a turn: never within a tool exchange. */
+	while (context && first < o->past_count && bytes + past.len - at[first] > budget) {
 		do {
-			bytes -= places[first++].len;
+			first++;
 			ret->dropped_messages++;
-		} while (first < count && !places[first].begins_turn);
+		} while (first < o->past_count && o->past[first].kind != ITEM_USER);
 		ret->dropped_turns++;
 	}
-	for (size_t i = first; i < count; i++) {
-		buf_addc(out, ',');
-		buf_add(out, o->history + places[i].at, places[i].len);
-	}
-	buf_adds(out, ",{\"role\":\"user\",\"content\":");
-	json_put_str(out, o->content, o->content_len);
-	buf_addc(out, '}');
-	if (o->added_len) {
-		buf_addc(out, ',');
-		buf_add(out, o->added, o->added_len);
-	}
+	buf_add(out, past.p ? past.p + at[first] : NULL, past.len - at[first]);
+	buf_add(out, turn.p, turn.len);
 	buf_addc(out, ']');
-	free(places);
-	return 0;
+	buf_finish(&past);
+	buf_finish(&turn);
+	free(at);
+	return context && bytes > budget ? ERR_LIMIT : 0;
 }

@@ -11,18 +11,17 @@
 
 struct buf;
 struct config;
+struct history;
+struct item;
 
 struct prompt_opts {
 	const struct config *config;
 	uint64_t context_tokens; /* the server's, 0 unknown; model.contextTokens beats it */
 	const char *mode;
-	const char *workspace; /* the session's directory, "" none */
-	const char *history;   /* messages as the inside of a JSON array */
-	size_t history_len;
-	const char *content; /* the user's words */
-	size_t content_len;
-	const char *added; /* what this turn said and did already: messages like history */
-	size_t added_len;
+	const char *workspace;	 /* the session's directory, "" none */
+	const struct item *past; /* what was said before this turn */
+	size_t past_count;
+	const struct history *turn; /* this turn: the user's words, what was said and done since */
 	size_t tools_len; /* bytes the tools' descriptions take beside the messages; 0: none are
 			     offered */
 };

@@ -8,9 +8,10 @@
 #include "base/config.h"
 #include "base/ids.h"
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "base/mem.h"
 #include "protocol/events.h"
-#include "protocol/message.h"
+#include "protocol/item.h"
 #include "protocol/payload.h"
 #include "protocol/requests.h"
 #include "session/core.h"
@@ -139,19 +140,39 @@ static void on_created(void *data, int rc)
 	finish_create(c, session_store_error(rc), NULL);
 }
 
+/* A message of a client as it is kept and shown: its role first, all else as it came. It loses the
+ * role. */
+static void put_message(struct buf *out, json_t *message)
+{
+	struct json_writer w = {.out = out};
+	struct buf rest = {0};
+
+	json_write_object(&w, NULL);
+	json_write_cstr(&w, "role", json_cstr(message, "role", "user"));
+	json_object_del(message, "role");
+	json_put(&rest, message);
+	json_write_members(&w, rest.p + 1, rest.len - 2);
+	json_write_end(&w);
+	buf_finish(&rest);
+}
+
 static void add_messages(struct session *s, const json_t *messages, struct buf *all)
 {
 	struct buf one = {0};
 	json_t *message;
+	struct item item;
 	size_t i;
 
 	json_array_foreach (messages, i, message) {
-		message_put(&one, message);
-		store_message_add(
-		    s->core->opts.store, s->row.num, ++s->row.message_count, one.p, one.len);
+		buf_clear(&one);
+		put_message(&one, message);
+		/* The request's check knows its roles (protocol/requests.c). */
+		if (item_take(one.p, one.len, NULL, 0, &item) != 0)
+			continue;
+		store_item_add(s->core->opts.store, s->row.num, ++s->row.message_count, &item);
+		item_finish(&item);
 		buf_adds(all, i ? "," : "");
 		buf_add(all, one.p, one.len);
-		buf_clear(&one);
 	}
 	buf_finish(&one);
 }

@@ -15,7 +15,6 @@
 #include "base/str.h"
 #include "model/ask.h"
 #include "protocol/events.h"
-#include "protocol/message.h"
 #include "protocol/payload.h"
 #include "session/background.h"
 #include "session/core.h"
@@ -41,6 +40,8 @@ struct call {
 	struct round *round;
 	enum call_state state;
 	char *id, *name, *args_text; /* owned */
+	char *server_id;	     /* owned: the model server's own, NULL: none */
+	char *raw;		     /* owned: the arguments as they came, NULL: args_text */
 	json_t *args;		     /* owned; NULL: they are no JSON object */
 	const struct tool *tool;     /* NULL: there is none of that name */
 	struct pool_call *pool;	     /* SHOWING and RUNNING: in the tool host */
@@ -51,18 +52,16 @@ struct call {
 	char *repository;	     /* owned: the git directory a request names, NULL: none */
 	bool allowed;		     /* without asking, but for what a look may find */
 	unsigned asks;
-	uint64_t start_seq, end_seq; /* of tool.start and tool.end, 0: not appended */
 	uint64_t begun_us;
-	struct buf result; /* once DONE */
 };
 
 struct round {
-	struct round_opts opts; /* calls and text are copied */
+	struct round_opts opts; /* calls and strings are copied */
 	struct call *calls;	/* owned */
 	size_t count;
-	struct buf text;
-	char *workspace; /* owned; "" when the session has none */
-	uv_idle_t later; /* begins, and tells of the end, from the loop; carries the free */
+	char *server, *model; /* owned */
+	char *workspace;      /* owned; "" when the session has none */
+	uv_idle_t later;      /* begins, and tells of the end, from the loop; carries the free */
 	bool done, stepping;
 };
 
@@ -84,7 +83,6 @@ static void end_call(struct call *c, const struct outcome *o)
 	assert(c->state != CALL_DONE);
 	FAULT("tool-ended");
 	c->state = CALL_DONE;
-	buf_adds(&c->result, o->text);
 	payload_put_tool_end(&payload, r->opts.names->turn_id,
 	    &(struct tool_end){.name = c->name,
 		.call_id = c->id,
@@ -94,7 +92,7 @@ static void end_call(struct call *c, const struct outcome *o)
 		.has_exit = o->has_exit,
 		.exit_code = o->exit_code,
 		.elapsed_ms = (clock_mono_us() - c->begun_us) / 1000});
-	c->end_seq = session_append(r->opts.session, EVENT_TOOL_END, &payload);
+	session_append(r->opts.session, EVENT_TOOL_END, &payload);
 	buf_finish(&payload);
 	step(r);
 }
@@ -300,6 +298,7 @@ static void ask(struct call *c, const char *preview)
 	json_put(&args, c->args);
 	c->permission = permission_ask(&(struct permission_opts){.session = s,
 	    .turn_id = c->round->opts.names->turn_id,
+	    .call_id = c->id,
 	    .tool = c->name,
 	    .args = buf_cstr(&args),
 	    .preview = preview,
@@ -471,8 +470,10 @@ static void begin_call(struct call *c)
 	char why[400];
 
 	c->begun_us = clock_mono_us();
-	payload_put_tool_start(&payload, o->names->turn_id, c->name, c->id, c->args_text);
-	c->start_seq = session_append(o->session, EVENT_TOOL_START, &payload);
+	payload_put_tool_start(&payload, o->names->turn_id, o->answer,
+	    &(struct payload_call){
+		.id = c->id, .name = c->name, .args = c->args_text, .raw = c->raw});
+	session_append(o->session, EVENT_TOOL_START, &payload);
 	o->session->row.tool_calls++;
 	buf_finish(&payload);
 	/* Any state but WAITING: it has begun. */
@@ -551,10 +552,38 @@ static void step(struct round *r)
 	uv_idle_start(&r->later, on_later_done);
 }
 
+/* The answer ends here, with all its calls: in one batch with the first of them. */
+static void say_answer(struct round *r)
+{
+	struct payload_call *calls = mem_zalloc(r->count, sizeof *calls);
+	struct buf payload = {0};
+
+	for (size_t i = 0; i < r->count; i++)
+		calls[i] = (struct payload_call){.id = r->calls[i].id,
+		    .name = r->calls[i].name,
+		    .args = r->calls[i].args_text,
+		    .raw = r->calls[i].raw,
+		    .server_id = r->calls[i].server_id};
+	payload_put_answer(&payload, &(struct payload_answer){.turn_id = r->opts.names->turn_id,
+					 .number = r->opts.answer,
+					 .server = r->server,
+					 .dialect = r->opts.dialect,
+					 .model = r->model,
+					 .calls = calls,
+					 .count = r->count,
+					 .dropped = r->opts.dropped});
+	session_append(r->opts.session, EVENT_TURN_ANSWER, &payload);
+	buf_finish(&payload);
+	free(calls);
+}
+
 static void on_later_begin(uv_idle_t *idle)
 {
+	struct round *r = idle->data;
+
 	uv_idle_stop(idle);
-	step(idle->data);
+	say_answer(r);
+	step(r);
 }
 
 static void init_call(struct call *c, struct round *r, const struct model_tool_call *m)
@@ -572,7 +601,11 @@ static void init_call(struct call *c, struct round *r, const struct model_tool_c
 	    !json_is_object(c->args)) {
 		json_decref(c->args);
 		c->args = NULL;
+		/* What was no JSON object would be refused when it is sent back. */
+		c->raw = c->args_text;
+		c->args_text = mem_strdup("{}");
 	}
+	c->server_id = m->id && m->id[0] ? mem_strdup(m->id) : NULL;
 }
 
 struct round *round_start(const struct round_opts *o)
@@ -583,7 +616,8 @@ struct round *round_start(const struct round_opts *o)
 	r->opts = *o;
 	r->count = o->count;
 	r->calls = mem_zalloc(o->count, sizeof *r->calls);
-	buf_add(&r->text, o->text, o->text_len);
+	r->server = mem_strdup(o->server);
+	r->model = mem_strdup(o->model);
 	session_workspace(o->session, &workspace);
 	r->workspace = buf_steal(&workspace);
 	for (size_t i = 0; i < o->count; i++)
@@ -594,74 +628,22 @@ struct round *round_start(const struct round_opts *o)
 	return r;
 }
 
-static void give_up(struct call *c, const char *why, struct round_rest *rest, size_t *count)
-{
-	struct round *r = c->round;
-	uint64_t last = log_last(r->opts.session->log);
-	struct buf payload = {0};
-	char id[32];
-
-	pool_cancel(c->pool);
-	c->pool = NULL;
-	if (c->permission && permission_drop(c->permission, id)) {
-		payload_put_permission_resolved(
-		    &payload, r->opts.names->turn_id, id, "deny", "daemon", "cancelled");
-		rest[(*count)++] = (struct round_rest){
-		    EVENT_PERMISSION_RESOLVED, buf_steal(&payload), mem_strdup(id)};
-	}
-	c->permission = NULL;
-	if (c->state != CALL_DONE) {
-		buf_clear(&c->result);
-		buf_adds(&c->result, why);
-	}
-	c->state = CALL_DONE;
-	/* An event past the log's end was lost: a start that nobody saw needs no end, an end that
-	 * nobody saw must be said again. */
-	if (!c->start_seq || c->start_seq > last || (c->end_seq && c->end_seq <= last))
-		return;
-	payload_put_tool_end(&payload, r->opts.names->turn_id,
-	    &(struct tool_end){.name = c->name,
-		.call_id = c->id,
-		.result = buf_cstr(&c->result),
-		.elapsed_ms = (clock_mono_us() - c->begun_us) / 1000});
-	rest[(*count)++] = (struct round_rest){EVENT_TOOL_END, buf_steal(&payload), NULL};
-}
-
-void round_cancel(struct round *r, const char *why, struct round_rest **ret_rest, size_t *ret_count)
+void round_cancel(struct round *r, char (**ret_open)[ROUND_ID_SIZE], size_t *ret_count)
 {
 	r->done = true;
 	uv_idle_stop(&r->later);
-	*ret_rest = mem_zalloc(2 * r->count, sizeof **ret_rest);
+	*ret_open = mem_zalloc(r->count, sizeof **ret_open);
 	*ret_count = 0;
-	for (size_t i = 0; i < r->count; i++)
-		give_up(&r->calls[i], why, *ret_rest, ret_count);
-}
-
-void round_put_messages(
-    const struct round *r, void (*put)(void *data, struct buf *message), void *data)
-{
-	struct message_call *calls = mem_zalloc(r->count, sizeof *calls);
-	struct buf message = {0};
-
-	for (size_t i = 0; i < r->count; i++)
-		calls[i] = (struct message_call){r->calls[i].id, r->calls[i].name,
-		    /* What was no JSON would be refused when it is sent back. */
-		    r->calls[i].args ? r->calls[i].args_text : "{}"};
-	message_put_calls(&message, r->text.p, r->text.len, calls, r->count);
-	put(data, &message);
 	for (size_t i = 0; i < r->count; i++) {
-		buf_clear(&message);
-		message_put_result(
-		    &message, r->calls[i].id, r->calls[i].result.p, r->calls[i].result.len);
-		put(data, &message);
-	}
-	buf_finish(&message);
-	free(calls);
-}
+		struct call *c = &r->calls[i];
 
-const char *round_tool(const struct round *r, size_t i)
-{
-	return i < r->count ? r->calls[i].name : NULL;
+		pool_cancel(c->pool);
+		c->pool = NULL;
+		if (c->permission && permission_drop(c->permission, (*ret_open)[*ret_count]))
+			++*ret_count;
+		c->permission = NULL;
+		c->state = CALL_DONE;
+	}
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -674,14 +656,16 @@ static void on_closed(uv_handle_t *handle)
 		free(c->id);
 		free(c->name);
 		free(c->args_text);
+		free(c->server_id);
+		free(c->raw);
 		free(c->control);
 		free(c->repository);
 		json_decref(c->args);
-		buf_finish(&c->result);
 	}
 	free(r->calls);
 	free(r->workspace);
-	buf_finish(&r->text);
+	free(r->server);
+	free(r->model);
 	free(r);
 }
 

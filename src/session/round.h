@@ -33,40 +33,26 @@ struct round_opts {
 	const struct turn_names *names;		/* borrowed from the turn */
 	const struct turn_overrides *overrides; /* borrowed from the turn */
 	const struct model_tool_call *calls;
-	size_t count;
-	const char *text; /* the answer's words before the calls */
-	size_t text_len;
+	size_t count, dropped; /* dropped: calls past the limit of a turn */
+	/* Who gave the answer, and its number among the turn's. Borrowed until return. */
+	const char *server, *dialect, *model;
+	unsigned answer;
 	/* Every call has its tool.end. Once; the round is still the caller's to free. */
 	void (*on_done)(void *data);
 	void *data;
 };
 
-/* What must still be written when a round is given up: an event and perhaps a row, again at each
- * try. */
-struct round_rest {
-	int kind;	  /* enum event_kind */
-	char *payload;	  /* owned */
-	char *permission; /* owned: the id of a request that is denied with it, or NULL */
-};
+enum { ROUND_ID_SIZE = 32 }; /* of a permission request's id, with its 0 */
 
 /* Begin. on_done is never called before this returns. */
 struct round *round_start(const struct round_opts *opts);
 
 /*
- * Give it up: what runs is ended, what is asked is asked no more, on_done is not called. why is
- * what the unfinished calls' results say. *ret_rest gets *ret_count items (owned by the caller,
- * with what they hold).
+ * Give it up: what runs is ended, what is asked is asked no more, on_done is not called. The ids of
+ * requests that are still open in the log go to *ret_open, which the caller frees and whose denial
+ * is the caller's to write; *ret_count of them.
  */
-void round_cancel(
-    struct round *r, const char *why, struct round_rest **ret_rest, size_t *ret_count);
-
-/* Call put with each message the round adds to the history: the answer with its calls, then the
- * results. */
-void round_put_messages(
-    const struct round *r, void (*put)(void *data, struct buf *message), void *data);
-
-/* The name of call i, NULL past the last. Borrowed. */
-const char *round_tool(const struct round *r, size_t i);
+void round_cancel(struct round *r, char (**ret_open)[ROUND_ID_SIZE], size_t *ret_count);
 
 /* Free a round that is done or cancelled. NULL is allowed. */
 void round_free(struct round *r);

@@ -64,7 +64,7 @@ static void on_durable(void *data, uint64_t seq)
 	if (s->row.last_turn_seq <= seq)
 		s->turn_seq = s->row.last_turn_seq;
 	if (s->active)
-		turn_log_moved(s->active);
+		turn_log_moved(s->active, seq);
 	list_each_safe (l, &s->core->followers) {
 		struct follower *f = list_entry(l, struct follower, link);
 
@@ -209,6 +209,9 @@ uint64_t session_append(struct session *s, int kind, struct buf *payload)
 	s->row.last_seq = seq;
 	if (event_is_turn((enum event_kind)kind))
 		s->row.last_turn_seq = seq;
+	if (s->active)
+		turn_take(
+		    s->active, seq, (enum event_kind)kind, (struct str){payload->p, payload->len});
 	return seq;
 }
 

@@ -66,7 +66,7 @@ static void on_written(void *data, int rc)
 		return;
 	}
 	for (size_t i = 0; i < stop->count; i++)
-		turn_rest_lost(stop->turns[i]);
+		turn_forget(stop->turns[i]);
 	if (stop->done)
 		stop->done(stop->data, rc);
 	uv_timer_start(&stop->timer, on_retry, STOP_RETRY_MS, 0);
@@ -77,8 +77,10 @@ static void write_stop(struct stop *stop)
 	struct session *s = stop->session;
 
 	for (size_t i = 0; i < stop->count; i++)
-		turn_save_rest(stop->turns[i]);
+		turn_put_rest(stop->turns[i]);
 	session_append(s, stop->kind, &stop->payload);
+	for (size_t i = 0; i < stop->count; i++)
+		turn_save_messages(stop->turns[i]);
 	for (size_t i = 0; i < stop->count; i++)
 		store_turn_end(s->core->opts.store, s->row.num, turn_names(stop->turns[i])->turn_id,
 		    NULL, NULL);

@@ -30,8 +30,9 @@
 #include "model/ask.h"
 #include "model/server.h"
 #include "protocol/events.h"
-#include "protocol/message.h"
+#include "protocol/item.h"
 #include "session/core.h"
+#include "session/history.h"
 #include "session/permission.h"
 #include "session/prompt.h"
 #include "session/round.h"
@@ -41,6 +42,9 @@
 #include "store/log.h"
 #include "store/permissions.h"
 #include "tools/tool.h"
+
+/* Messages of the past that are read: more than any model's context has room for. */
+enum { TURN_PAST_BYTES = 16 * 1024 * 1024 };
 
 enum turn_state {
 	TURN_ACCEPTING, /* turn.queued is being written */
@@ -62,34 +66,26 @@ struct turn {
 	struct turn_read *read;	 /* READING: the store's answer is on its way */
 	struct model_ask *ask;	 /* ASKING */
 	struct round *round;	 /* CALLING */
-	struct round_rest
-	    *rest; /* ENDING: what a round that was given up still has to say; owned */
-	size_t rest_count;
+	char (
+	    *open)[ROUND_ID_SIZE]; /* owned; ENDING: requests a round that was given up left open */
+	size_t open_count;
 	struct turn_overrides overrides;
-	struct buf history; /* what was said before this turn */
-	struct buf tools;   /* the tools as the model was offered them last; empty: none */
-	struct buf answer;  /* text since the last message, for the history */
-	struct buf added;   /* messages this turn made, as the inside of a JSON array */
-	struct turn_message *messages; /* owned: the same, one by one, to be stored */
-	size_t message_count;
-	unsigned calls; /* tool calls so far */
-	unsigned *used; /* owned: how often each of tools[] was called; NULL: none was */
+	struct buf tools;  /* the tools as the model was offered them last; empty: none */
+	struct item *past; /* owned: what was said before this turn, as far as it is read */
+	size_t past_count;
+	uint64_t past_left_out;	 /* older messages, which were not read */
+	struct history *history; /* owned: the fold of this turn's events */
+	uint64_t first_message;	 /* number of its first message in the session */
+	unsigned calls, answers; /* tool calls, and answers that had some, so far */
+	unsigned *used;		 /* owned: how often each of tools[] was called; NULL: none was */
 	uint64_t prompt_tokens, completion_tokens; /* of the answers before this one */
 	bool has_usage, has_workspace;
 	char *model;		     /* owned: the one that was asked, NULL before */
 	struct model_server *server; /* borrowed: the one that is asked */
 	uint64_t begun_us, first_us, deltas;
-	uint64_t queued_seq;	     /* of turn.queued, 0: not yet */
-	uint64_t start_seq;	     /* of turn.start, 0: not started */
-	uint64_t base_messages;	     /* messages of the session before this turn */
-	bool paused;		     /* the model waits for the log */
-	bool saved_user, saved_rest; /* messages given to the store */
-};
-
-/* A message this turn made. */
-struct turn_message {
-	char *body; /* owned */
-	size_t len;
+	uint64_t queued_seq; /* of turn.queued, 0: not yet */
+	uint64_t start_seq;  /* of turn.start, 0: not started */
+	bool paused;	     /* the model waits for the log */
 };
 
 /* The history on its way; outlives a turn that ended meanwhile. */
@@ -111,6 +107,13 @@ static void move(struct turn *t, enum turn_state to)
 	t->state = to;
 }
 
+static void free_items(struct item *items, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		item_finish(&items[i]);
+	free(items);
+}
+
 struct turn *turn_new(const struct turn_opts *opts)
 {
 	struct turn *t = mem_zalloc(1, sizeof *t);
@@ -124,6 +127,7 @@ struct turn *turn_new(const struct turn_opts *opts)
 	t->content = mem_strndup(opts->content, opts->content_len);
 	t->content_len = opts->content_len;
 	t->overrides = opts->overrides;
+	t->history = history_new();
 	t->names = (struct turn_names){
 	    .turn_id = t->id, .writer_id = t->writer, .client_id = t->client, .mode = t->mode};
 	return t;
@@ -138,18 +142,10 @@ void turn_free(struct turn *t)
 	free(t->client);
 	free(t->mode);
 	free(t->content);
-	buf_finish(&t->answer);
-	buf_finish(&t->history);
 	buf_finish(&t->tools);
-	buf_finish(&t->added);
-	for (size_t i = 0; i < t->message_count; i++)
-		free(t->messages[i].body);
-	free(t->messages);
-	for (size_t i = 0; i < t->rest_count; i++) {
-		free(t->rest[i].payload);
-		free(t->rest[i].permission);
-	}
-	free(t->rest);
+	free_items(t->past, t->past_count);
+	history_free(t->history);
+	free(t->open);
 	free(t->used);
 	free(t->model);
 	session_unref(t->session);
@@ -204,84 +200,88 @@ void turn_set_recorded(struct turn *t)
 		move(t, TURN_QUEUED);
 }
 
-/* --- messages --- */
+/* --- history --- */
 
-static void store_message(struct turn *t, const char *body, size_t n)
+static void append(struct turn *t, enum event_kind kind, struct buf *payload)
+{
+	session_append(t->session, (int)kind, payload);
+	buf_finish(payload);
+}
+
+/* What the results of calls say that the end of the turn cut off. */
+static void end_open_call(struct turn *t, const struct history_call *call)
+{
+	struct buf payload = {0};
+
+	payload_put_tool_end(&payload, t->id,
+	    &(struct tool_end){.name = call->name,
+		.call_id = call->id,
+		.result =
+		    call->answer ? call->answer : "ended: the turn was cancelled or interrupted",
+		.ok = call->answer != NULL});
+	append(t, EVENT_TOOL_END, &payload);
+}
+
+void turn_take(struct turn *t, uint64_t seq, enum event_kind kind, struct str payload)
+{
+	/* What others queue meanwhile is of their own turns. */
+	if (kind != EVENT_TURN_QUEUED && t->start_seq)
+		history_take(t->history, seq, kind, payload);
+}
+
+static void save_message(struct turn *t, size_t i)
 {
 	struct session *s = t->session;
 
-	store_message_add(s->core->opts.store, s->row.num, ++s->row.message_count, body, n);
+	store_item_add(
+	    s->core->opts.store, s->row.num, t->first_message + i, history_item(t->history, i));
 }
 
-static void save_user(struct turn *t)
-{
-	struct buf body = {0};
-
-	if (t->saved_user)
-		return;
-	t->saved_user = true;
-	message_put_text(&body, "user", t->content, t->content_len);
-	store_message(t, body.p, body.len);
-	buf_finish(&body);
-}
-
-/* Keep a message: for the next prompt of this turn, and to be stored at its end. */
-static void add_message(void *data, struct buf *message)
-{
-	struct turn *t = data;
-
-	buf_adds(&t->added, t->added.len ? "," : "");
-	buf_add(&t->added, message->p, message->len);
-	t->messages = mem_realloc(t->messages, (t->message_count + 1) * sizeof *t->messages);
-	t->messages[t->message_count].len = message->len;
-	t->messages[t->message_count++].body = mem_strndup(message->p, message->len);
-}
-
-/* The words since the last message become one. */
-static void add_answer(struct turn *t)
-{
-	struct buf message = {0};
-
-	if (!t->answer.len)
-		return;
-	message_put_text(&message, "assistant", t->answer.p, t->answer.len);
-	add_message(t, &message);
-	buf_finish(&message);
-	buf_clear(&t->answer);
-}
-
-void turn_save_rest(struct turn *t)
+void turn_put_rest(struct turn *t)
 {
 	struct session *s = t->session;
+	struct history_call call;
 
-	for (size_t i = 0; i < t->rest_count; i++) {
-		struct buf payload = {.p = t->rest[i].payload, .len = strlen(t->rest[i].payload)};
+	for (size_t i = 0; i < t->open_count; i++) {
+		struct buf payload = {0};
 
-		session_append(s, t->rest[i].kind, &payload);
-		if (t->rest[i].permission)
-			store_permission_resolve(s->core->opts.store, s->row.num,
-			    t->rest[i].permission, "deny", "daemon", NULL, NULL);
+		payload_put_permission_resolved(
+		    &payload, &(struct permission_resolved){.turn_id = t->id,
+				  .request_id = t->open[i],
+				  .decision = "deny",
+				  .decided_by = "daemon",
+				  .reason = "cancelled"});
+		append(t, EVENT_PERMISSION_RESOLVED, &payload);
+		store_permission_resolve(
+		    s->core->opts.store, s->row.num, t->open[i], "deny", "daemon", NULL, NULL);
 	}
-	/* A turn that never started leaves nothing in the history. */
-	if (!t->start_seq)
-		return;
-	save_user(t);
-	add_answer(t);
-	for (size_t i = 0; i < t->message_count && !t->saved_rest; i++)
-		store_message(t, t->messages[i].body, t->messages[i].len);
-	t->saved_rest = true;
+	/* An end that is told closes the call: the next one is the first again. */
+	for (size_t i = 0; history_open_call(t->history, i, &call);)
+		if (call.started)
+			end_open_call(t, &call);
+		else
+			i++;
 }
 
-void turn_rest_lost(struct turn *t)
+void turn_save_messages(struct turn *t)
 {
 	struct session *s = t->session;
+	size_t count = history_count(t->history);
 
-	if (!t->start_seq)
+	/* A turn that never started leaves nothing; the user's words were stored with its start. */
+	if (!count)
 		return;
-	/* turn.start and the user's message were one transaction. */
-	t->saved_user = log_durable(s->log) >= t->start_seq;
-	t->saved_rest = false;
-	s->row.message_count = t->base_messages + t->saved_user;
+	for (size_t i = 1; i < count; i++)
+		save_message(t, i);
+	s->row.message_count = t->first_message - 1 + count;
+}
+
+void turn_forget(struct turn *t)
+{
+	history_forget(t->history, log_durable(t->session->log));
+	if (t->first_message)
+		t->session->row.message_count =
+		    t->first_message - 1 + (history_count(t->history) > 0);
 }
 
 /* --- beginning and ending --- */
@@ -289,14 +289,24 @@ void turn_rest_lost(struct turn *t)
 /* turn.start and the user's message, once, when the turn has left the queue. */
 static void begin(struct turn *t, const char *model, uint64_t context_tokens)
 {
+	struct session *s = t->session;
 	struct buf payload = {0};
 
 	if (t->start_seq)
 		return;
+	if (!history_knows(t->history, t->id)) {
+		payload_put_queued(&payload, &t->names, 0, 0, t->content, t->content_len);
+		history_take(t->history, t->queued_seq, EVENT_TURN_QUEUED,
+		    (struct str){payload.p, payload.len});
+		history_settle(t->history, t->queued_seq);
+		buf_clear(&payload);
+	}
 	payload_put_start(&payload, &t->names, model, context_tokens);
-	t->base_messages = t->session->row.message_count;
-	t->start_seq = session_append(t->session, EVENT_TURN_START, &payload);
-	save_user(t);
+	t->start_seq = log_last(s->log) + 1;
+	session_append(s, EVENT_TURN_START, &payload);
+	t->first_message = s->row.message_count + 1;
+	save_message(t, 0);
+	s->row.message_count = t->first_message;
 	buf_finish(&payload);
 }
 
@@ -310,9 +320,7 @@ static void stop_running(struct turn *t)
 	t->ask = NULL;
 	if (!t->round)
 		return;
-	round_cancel(
-	    t->round, "ended: the turn was cancelled or interrupted", &t->rest, &t->rest_count);
-	round_put_messages(t->round, add_message, t);
+	round_cancel(t->round, &t->open, &t->open_count);
 	round_free(t->round);
 	t->round = NULL;
 }
@@ -344,9 +352,9 @@ bool turn_end_early(struct turn *t, const char *code, const char *message)
 void turn_storage_failed(struct turn *t, int rc)
 {
 	permission_lost(t->session);
+	turn_forget(t);
 	if (t->state == TURN_ENDING)
 		return;
-	turn_rest_lost(t);
 	if (t->start_seq > log_durable(t->session->log))
 		t->start_seq = 0;
 	core_notice(t->session->core, LOG_ERROR,
@@ -357,12 +365,6 @@ void turn_storage_failed(struct turn *t, int rc)
 }
 
 /* --- the model's answer --- */
-
-static void append(struct turn *t, enum event_kind kind, struct buf *payload)
-{
-	session_append(t->session, (int)kind, payload);
-	buf_finish(payload);
-}
 
 static void on_text(void *data, bool thinking, const char *p, size_t n)
 {
@@ -378,16 +380,15 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 	session_append(t->session, thinking ? EVENT_TURN_THINKING : EVENT_TURN_TOKEN, &payload);
 	if (payload.cap > LOG_SEGMENT_BYTES)
 		buf_finish(&payload);
-	if (!thinking)
-		buf_add(&t->answer, p, n);
 	if (log_unwritten(t->session->log) > LOG_PAUSE_BYTES && !t->paused) {
 		t->paused = true;
 		model_ask_read(t->ask, false);
 	}
 }
 
-void turn_log_moved(struct turn *t)
+void turn_log_moved(struct turn *t, uint64_t seq)
 {
+	history_settle(t->history, seq);
 	if (!t->paused || log_unwritten(t->session->log) > LOG_PAUSE_BYTES / 2)
 		return;
 	t->paused = false;
@@ -426,31 +427,28 @@ static bool on_ready(void *data, const char *model, uint64_t context_tokens, str
 	char message[160];
 	int rc;
 
+	free(t->model);
+	t->model = mem_strdup(model);
+	note_answering(t->session, model);
+	begin(t, model, context_tokens);
 	session_workspace(t->session, &workspace);
 	rc = prompt_build(messages,
 	    &(struct prompt_opts){.config = t->session->core->opts.config,
 		.context_tokens = context_tokens,
 		.mode = t->mode,
 		.workspace = buf_cstr(&workspace),
-		.history = t->history.p,
-		.history_len = t->history.len,
-		.content = t->content,
-		.content_len = t->content_len,
-		.added = t->added.p,
-		.added_len = t->added.len,
+		.past = t->past,
+		.past_count = t->past_count,
+		.turn = t->history,
 		.tools_len = t->tools.len},
 	    &trimmed);
 	buf_finish(&workspace);
-	free(t->model);
-	t->model = mem_strdup(model);
-	note_answering(t->session, model);
-	begin(t, model, context_tokens);
 	if (rc != 0)
 		return false;
 	if (trimmed.dropped_messages) {
 		snprintf(message, sizeof message,
 		    "%zu oldest messages (%zu turns) were left out to fit the model's context",
-		    trimmed.dropped_messages, trimmed.dropped_turns);
+		    trimmed.dropped_messages + (size_t)t->past_left_out, trimmed.dropped_turns);
 		put_progress(t, "context.trimmed", message);
 	}
 	return true;
@@ -533,7 +531,6 @@ static void on_round_done(void *data)
 	struct round *round = t->round;
 
 	t->round = NULL;
-	round_put_messages(round, add_message, t);
 	round_free(round);
 	if (t->calls >= max_calls(t)) {
 		stop_at_limit(t);
@@ -547,7 +544,10 @@ static void start_round(struct turn *t, const struct model_result *result)
 	size_t left = (size_t)(max_calls(t) - t->calls),
 	       count = result->call_count < left ? result->call_count : left;
 
+	char server[300];
+
 	move(t, TURN_CALLING);
+	model_server_name(t->server, server, sizeof server);
 	for (size_t i = 0; i < count; i++)
 		count_call(t, result->calls[i].name);
 	t->round = round_start(&(struct round_opts){.session = t->session,
@@ -555,11 +555,13 @@ static void start_round(struct turn *t, const struct model_result *result)
 	    .overrides = &t->overrides,
 	    .calls = result->calls,
 	    .count = count,
-	    .text = t->answer.p,
-	    .text_len = t->answer.len,
+	    .dropped = result->call_count - count,
+	    .server = server,
+	    .dialect = result->dialect,
+	    .model = t->model,
+	    .answer = ++t->answers,
 	    .on_done = on_round_done,
 	    .data = t});
-	buf_clear(&t->answer);
 }
 
 static bool want_tool(void *data, const struct tool *tool)
@@ -662,24 +664,27 @@ static void ask(struct turn *t)
 		.data = t});
 }
 
-static void on_history(void *data, int rc, struct buf *json)
+static void on_past(void *data, int rc, struct item *items, size_t count, uint64_t left_out)
 {
 	struct turn_read *read = data;
 	struct turn *t = read->turn;
 
 	free(read);
-	if (!t)
+	if (t)
+		t->read = NULL;
+	if (!t || t->state != TURN_READING) {
+		free_items(items, count);
 		return;
-	t->read = NULL;
-	if (t->state != TURN_READING)
-		return;
+	}
 	if (rc != 0) {
+		free_items(items, count);
 		turn_end_early(t, TURN_ERROR_INTERRUPTED,
 		    "the session's history cannot be read from the disk");
 		return;
 	}
-	t->history = *json;
-	*json = (struct buf){0};
+	t->past = items;
+	t->past_count = count;
+	t->past_left_out = left_out;
 	ask(t);
 }
 
@@ -694,5 +699,5 @@ void turn_start(struct turn *t)
 	t->begun_us = clock_mono_us();
 	t->read = mem_zalloc(1, sizeof *t->read);
 	t->read->turn = t;
-	store_messages_load(s->core->opts.store, s->row.num, 1, on_history, t->read);
+	store_items_load(s->core->opts.store, s->row.num, TURN_PAST_BYTES, on_past, t->read);
 }

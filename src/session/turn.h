@@ -11,6 +11,8 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "base/str.h"
+#include "protocol/events.h"
 #include "protocol/payload.h"
 #include "protocol/requests.h"
 
@@ -54,20 +56,26 @@ void turn_start(struct turn *t);
  * appends. False when its stop event is already on its way. */
 bool turn_end_early(struct turn *t, const char *code, const char *message);
 
+/* An event of the session was appended while the turn runs: it becomes history. payload is borrowed
+ * until return. */
+void turn_take(struct turn *t, uint64_t seq, enum event_kind kind, struct str payload);
+
 /* The log lost what was not durable. */
 void turn_storage_failed(struct turn *t, int rc);
 
-/* The log's end moved: the model may be read on. */
-void turn_log_moved(struct turn *t);
+/* The log's end moved to seq: the model may be read on. */
+void turn_log_moved(struct turn *t, uint64_t seq);
 
 /*
- * All that goes before the turn's stop event and with it: the ends of tool calls and
- * permission requests that were given up, the messages it leaves in the history. Added to the
- * store's next batch.
+ * Append what goes before the turn's stop event: the ends of tool calls and permission requests
+ * that were given up. At each try to write that event.
  */
-void turn_save_rest(struct turn *t);
+void turn_put_rest(struct turn *t);
 
-/* That batch was lost: it will be saved again. */
-void turn_rest_lost(struct turn *t);
+/* Add the messages it leaves in the history to the batch of its stop event, which was appended. */
+void turn_save_messages(struct turn *t);
+
+/* That batch was lost: it will be written again. */
+void turn_forget(struct turn *t);
 
 #endif

@@ -52,39 +52,60 @@ int salvage_check(const char *path, struct err *reterr)
 static const struct {
 	const char *name, *columns;
 	int count;
-	bool keyed; /* by its rowid: the rows behind damage can be reached */
+	bool keyed;	   /* by its rowid: the rows behind damage can be reached */
+	const char *older; /* the columns before this schema, "" none: there was no such table */
 } tables[] = {
     {"sessions",
 	"num, id, model, title, metadata, created_ms, updated_ms, turn_count, message_count, "
 	"tool_calls,"
 	" writer_count, last_seq, last_turn_seq",
-	13, true},
-    {"segments", "id, last_seq, encoding, bytes", 4, true},
-    {"turns", "num, session, id, state, writer, client, mode, idempotency_key, queued_seq", 9,
-	true},
-    {"messages", "id, body", 2, true},
-    {"permissions", "num, session, id, turn, tool, created_ms, open, decision, decided_by", 9,
-	true},
-    {"rules", "session, tool, match, decision", 4, false},
+	13, true, NULL},
+    {"segments", "id, last_seq, encoding, bytes", 4, true, NULL},
+    {"turns", "num, session, id, state, writer, client, mode, idempotency_key, queued_seq", 9, true,
+	NULL},
+    {"messages", "id, body, more, text", 4, true, "id, body, NULL, NULL"},
+    {"answers", "session, model", 2, true, ""},
+    {"permissions", "num, session, id, turn, tool, created_ms, open, decision, decided_by", 9, true,
+	NULL},
+    {"rules", "session, tool, match, decision", 4, false, NULL},
 };
+
+/* Prepare the reading of a table, of whichever schema. *ret is NULL when there is none to read. */
+static int prepare_copy(sqlite3 *from, size_t table, int64_t last, sqlite3_stmt **ret)
+{
+	const char *columns[] = {tables[table].columns, tables[table].older};
+	int rc = SQLITE_ERROR;
+
+	for (size_t i = 0; i < 2 && rc == SQLITE_ERROR && columns[i]; i++) {
+		struct buf select = {0};
+
+		if (!columns[i][0])
+			return SQLITE_OK;
+		buf_addf(&select, "SELECT %s FROM %s", columns[i], tables[table].name);
+		if (tables[table].keyed)
+			buf_addf(&select, " WHERE rowid > %" PRId64 " ORDER BY rowid", last);
+		rc = sqlite3_prepare_v2(from, buf_cstr(&select), -1, ret, NULL);
+		buf_finish(&select);
+	}
+	return rc;
+}
 
 /* Copy the rows whose key is above *last. 0 at the end; a code when a row could not be read. */
 static int copy_from(
     sqlite3 *from, sqlite3 *to, size_t table, int64_t *last, struct salvage_report *r)
 {
-	struct buf select = {0}, insert = {0};
+	struct buf insert = {0};
 	sqlite3_stmt *in = NULL, *out = NULL;
 	int rc;
 
-	buf_addf(&select, "SELECT %s FROM %s", tables[table].columns, tables[table].name);
-	if (tables[table].keyed)
-		buf_addf(&select, " WHERE rowid > %" PRId64 " ORDER BY rowid", *last);
 	buf_addf(&insert, "INSERT OR IGNORE INTO %s(%s) VALUES(?", tables[table].name,
 	    tables[table].columns);
 	for (int i = 1; i < tables[table].count; i++)
 		buf_adds(&insert, ",?");
 	buf_addc(&insert, ')');
-	rc = sqlite3_prepare_v2(from, buf_cstr(&select), -1, &in, NULL);
+	rc = prepare_copy(from, table, *last, &in);
+	if (rc == SQLITE_OK && !in)
+		rc = SQLITE_DONE;
 	if (rc == SQLITE_OK)
 		rc = sqlite3_prepare_v2(to, buf_cstr(&insert), -1, &out, NULL);
 	while (rc == SQLITE_OK && (rc = sqlite3_step(in)) == SQLITE_ROW) {
@@ -97,7 +118,6 @@ static int copy_from(
 	}
 	sqlite3_finalize(in);
 	sqlite3_finalize(out);
-	buf_finish(&select);
 	buf_finish(&insert);
 	return rc == SQLITE_DONE ? 0 : rc;
 }
@@ -154,6 +174,7 @@ static int mend(struct db *db, struct salvage_report *r)
 	if (rc != 0)
 		return rc;
 	db_run(db, "DELETE FROM turns WHERE session NOT IN (SELECT num FROM sessions)", "");
+	db_run(db, "DELETE FROM answers WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM permissions WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM rules WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db,

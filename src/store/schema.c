@@ -21,6 +21,8 @@
  * answers: the model that answered last, which need not be the one that was asked for.
  * turns.state: 1 accepted and not ended, 0 ended.
  * permissions.open: 1 until decided. rules.match: what remembered decisions hold for.
+ * messages.body: the message as clients see it; more: what else is known of it, NULL nothing
+ * (protocol/item.h); text: what is searched, where that is not simply the body's content.
  * message_search: full-text index of the messages, kept by triggers.
  */
 static const char *const migrations[] = {
@@ -59,6 +61,18 @@ static const char *const migrations[] = {
     "    CASE WHEN json_valid(old.body) THEN json_extract(old.body, '$.content') END); END;"
     "INSERT INTO message_search(message_search) VALUES('rebuild');",
     "CREATE TABLE IF NOT EXISTS answers(session INTEGER PRIMARY KEY, model TEXT NOT NULL);",
+    "ALTER TABLE messages ADD COLUMN more TEXT;"
+    "ALTER TABLE messages ADD COLUMN text TEXT;"
+    "DROP TRIGGER message_added; DROP TRIGGER message_removed; DROP VIEW message_texts;"
+    "CREATE VIEW message_texts(id, text) AS SELECT id, coalesce(text,"
+    "  CASE WHEN json_valid(body) THEN json_extract(body, '$.content') END) FROM messages;"
+    "CREATE TRIGGER message_added AFTER INSERT ON messages BEGIN"
+    "  INSERT INTO message_search(rowid, text) VALUES(new.id, coalesce(new.text,"
+    "    CASE WHEN json_valid(new.body) THEN json_extract(new.body, '$.content') END)); END;"
+    "CREATE TRIGGER message_removed AFTER DELETE ON messages BEGIN"
+    "  INSERT INTO message_search(message_search, rowid, text) VALUES('delete', old.id,"
+    "    coalesce(old.text, CASE WHEN json_valid(old.body) THEN"
+    "      json_extract(old.body, '$.content') END)); END;",
 };
 
 enum { SCHEMA_VERSION = sizeof migrations / sizeof migrations[0] };
@@ -68,7 +82,7 @@ static int exec(struct db *db, const char *sql)
 	return sqlite3_exec(db->h, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_code(db);
 }
 
-static int migrate_one(struct db *db, int from)
+static int migrate_one(struct db *db, int from, struct err *reterr)
 {
 	char version[80];
 	int rc;
@@ -83,8 +97,10 @@ static int migrate_one(struct db *db, int from)
 	FAULT("migrated");
 	if (rc == 0)
 		rc = exec(db, "COMMIT");
-	if (rc != 0)
+	if (rc != 0) {
+		err_set(reterr, rc, "%.400s", sqlite3_errmsg(db->h));
 		exec(db, "ROLLBACK");
+	}
 	return rc;
 }
 
@@ -92,6 +108,7 @@ int schema_migrate(struct db *db, const char *path, struct err *reterr)
 {
 	int64_t version = db_number(db, "PRAGMA user_version", -1);
 	int64_t owner = db_number(db, "PRAGMA application_id", -1);
+	struct err why;
 	int rc;
 
 	if (version < 0 || owner < 0 || (version > 0 && owner != SCHEMA_APPLICATION_ID))
@@ -104,10 +121,11 @@ int schema_migrate(struct db *db, const char *path, struct err *reterr)
 		    path, version, SCHEMA_VERSION);
 	db_set_sync(db, true);
 	for (; version < SCHEMA_VERSION; version++) {
-		rc = migrate_one(db, (int)version);
+		rc = migrate_one(db, (int)version, &why);
 		if (rc != 0)
-			return err_set(reterr, rc, "cannot bring %s to schema %" PRId64 ": %s",
-			    path, version + 1, sqlite3_errmsg(db->h));
+			return err_set(reterr, rc,
+			    "cannot bring %.200s to schema %" PRId64 ": %.250s", path, version + 1,
+			    why.text);
 	}
 	return 0;
 }

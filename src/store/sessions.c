@@ -1,11 +1,13 @@
 /* Rows of sessions, turns and messages. */
 #include "store/sessions.h"
 
+#include <assert.h>
 #include <sqlite3.h>
 
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "protocol/item.h"
 #include "protocol/payload.h"
 #include "store/cache.h"
 #include "store/db.h"
@@ -33,7 +35,7 @@ struct row_write {
 	struct session_row row;			   /* put: all; others: num */
 	char *turn, *writer, *client, *mode, *key; /* owned, NULL when not used */
 	uint64_t seq;
-	struct buf body;
+	struct item item; /* a message */
 	store_done_cb *done;
 	void *data;
 };
@@ -50,7 +52,7 @@ static void done_write(struct store_job *job, int rc)
 	free(w->client);
 	free(w->mode);
 	free(w->key);
-	buf_finish(&w->body);
+	item_finish(&w->item);
 	free(w);
 }
 
@@ -194,20 +196,42 @@ void store_turn_end(
 	store_write(s, &w->job);
 }
 
-static int run_message_add(struct db *db, struct store_job *job)
+int sessions_insert_item(struct db *db, int64_t session, uint64_t n, const struct item *item)
+{
+	struct buf body = {0}, more = {0}, searched = {0};
+	int rc;
+
+	item_put_message(&body, item);
+	item_put_more(&more, item);
+	item_put_text(&searched, item);
+	rc = db_run(db,
+	    "INSERT INTO messages(id, body, more, text) VALUES(CASE ?1 WHEN 0 THEN coalesce("
+	    "(SELECT max(id) FROM messages WHERE id >= ?2 AND id < ?3), ?2) + 1 ELSE ?2 + ?1 END,"
+	    " ?4, ?5, ?6)",
+	    "iiittt", (int64_t)n, store_key(session, 0), store_key(session + 1, 0), buf_cstr(&body),
+	    more.len ? buf_cstr(&more) : NULL,
+	    /* What a client brought along may hold pictures: its words alone are searched. */
+	    item->json ? buf_cstr(&searched) : NULL);
+	buf_finish(&body);
+	buf_finish(&more);
+	buf_finish(&searched);
+	return rc;
+}
+
+static int run_item_add(struct db *db, struct store_job *job)
 {
 	struct row_write *w = list_entry(job, struct row_write, job);
 
-	return db_run(db, "INSERT INTO messages(id, body) VALUES(?,?)", "it",
-	    store_key(w->row.num, w->seq), buf_cstr(&w->body));
+	return sessions_insert_item(db, w->row.num, w->seq, &w->item);
 }
 
-void store_message_add(struct store *s, int64_t session, uint64_t n, const char *body, size_t len)
+void store_item_add(struct store *s, int64_t session, uint64_t n, const struct item *item)
 {
-	struct row_write *w = new_write(run_message_add, session, NULL, NULL);
+	struct row_write *w = new_write(run_item_add, session, NULL, NULL);
 
+	assert(n > 0);
 	w->seq = n;
-	buf_add(&w->body, body, len);
+	item_copy(&w->item, item);
 	store_write(s, &w->job);
 }
 
@@ -499,6 +523,91 @@ void store_messages_load(
 	r->session = session;
 	r->from = from;
 	r->on_messages = done;
+	r->data = data;
+	store_read(s, &r->job);
+}
+
+/* --- items --- */
+
+struct items_read {
+	struct store_job job;
+	int64_t session;
+	size_t bytes;	    /* wanted at most */
+	struct item *items; /* owned: the newest first, until they are handed over */
+	size_t count, room;
+	uint64_t left_out;
+	store_items_cb *done;
+	void *data;
+};
+
+static void items_read_drop(struct items_read *r)
+{
+	item_finish(&r->items[--r->count]);
+	r->left_out++;
+}
+
+static void items_read_row(struct items_read *r, sqlite3_stmt *stmt)
+{
+	struct item item;
+
+	if (r->count == r->room) {
+		r->room = r->room ? r->room * 2 : 64;
+		r->items = mem_realloc(r->items, r->room * sizeof *r->items);
+	}
+	if (item_take((const char *)sqlite3_column_text(stmt, 0),
+		(size_t)sqlite3_column_bytes(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
+		(size_t)sqlite3_column_bytes(stmt, 1), &item) == 0)
+		r->items[r->count++] = item;
+}
+
+static int run_items(struct db *db, struct store_job *job)
+{
+	struct items_read *r = list_entry(job, struct items_read, job);
+	sqlite3_stmt *stmt = db_query(db,
+	    "SELECT body, more, id FROM messages WHERE id >= ? AND id < ? ORDER BY id DESC", "ii",
+	    store_key(r->session, 0), store_key(r->session + 1, 0));
+	size_t bytes = 0;
+	int rc;
+
+	while ((rc = db_step(db, stmt)) == 1) {
+		bytes += (size_t)sqlite3_column_bytes(stmt, 0);
+		if (bytes > r->bytes) {
+			r->left_out = store_seq(sqlite3_column_int64(stmt, 2));
+			sqlite3_reset(stmt);
+			rc = 0;
+			break;
+		}
+		items_read_row(r, stmt);
+	}
+	while (r->left_out && r->count && r->items[r->count - 1].kind != ITEM_USER)
+		items_read_drop(r);
+	return rc;
+}
+
+static void done_items(struct store_job *job, int rc)
+{
+	struct items_read *r = list_entry(job, struct items_read, job);
+
+	for (size_t i = 0; i < r->count / 2; i++) {
+		struct item first = r->items[i];
+
+		r->items[i] = r->items[r->count - 1 - i];
+		r->items[r->count - 1 - i] = first;
+	}
+	r->done(r->data, rc, r->items, r->count, r->left_out);
+	free(r);
+}
+
+void store_items_load(
+    struct store *s, int64_t session, size_t bytes, store_items_cb *done, void *data)
+{
+	struct items_read *r = mem_zalloc(1, sizeof *r);
+
+	r->job.run = run_items;
+	r->job.done = done_items;
+	r->session = session;
+	r->bytes = bytes;
+	r->done = done;
 	r->data = data;
 	store_read(s, &r->job);
 }

@@ -12,6 +12,7 @@
 
 struct buf;
 struct db;
+struct item;
 struct store;
 
 struct session_row {
@@ -80,12 +81,26 @@ typedef void store_turn_cb(void *data, int rc, const char *turn_id, bool new_wri
 void store_turn_find(struct store *s, int64_t session, const char *key, const char *writer,
     store_turn_cb *done, void *data);
 
-/* Message number n (from 1) of the session: JSON text {"role":…,"content":…}. */
-void store_message_add(struct store *s, int64_t session, uint64_t n, const char *body, size_t len);
+/* The row of item as message number n (from 1) of the session. */
+void store_item_add(struct store *s, int64_t session, uint64_t n, const struct item *item);
+
+/* The same on the thread the connection belongs to, within a transaction; n 0: as the last message.
+ * 0 or a code. For the store floor. */
+int sessions_insert_item(struct db *db, int64_t session, uint64_t n, const struct item *item);
 
 /* All messages from number `from` on, as the inside of a JSON array; borrowed until return. */
 typedef void store_messages_cb(void *data, int rc, struct buf *json);
 void store_messages_load(
     struct store *s, int64_t session, uint64_t from, store_messages_cb *done, void *data);
+
+/*
+ * The newest messages as items in their order, as many as bytes of them hold and no half turn:
+ * the first is a user's, where there is one. The caller's callback takes over items and frees
+ * them (item_finish each, then free). left_out: how many older ones there are.
+ */
+typedef void store_items_cb(
+    void *data, int rc, struct item *items, size_t count, uint64_t left_out);
+void store_items_load(
+    struct store *s, int64_t session, size_t bytes, store_items_cb *done, void *data);
 
 #endif

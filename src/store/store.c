@@ -21,7 +21,6 @@
 #include "store/checkpoint.h"
 #include "store/db.h"
 #include "store/packer.h"
-#include "store/recovery.h"
 #include "store/schema.h"
 
 enum {
@@ -229,14 +228,14 @@ static int on_wal(void *data, sqlite3 *h, const char *name, int pages)
 }
 
 static int open_databases(struct store *s, const char *path, const char *daemon_id,
-    struct store_stats *stats, struct err *reterr)
+    open_turn_cb *end_turn, struct store_stats *stats, struct err *reterr)
 {
 	int rc = db_open(path, false, &s->write_db, reterr);
 
 	if (rc == 0)
 		rc = schema_migrate(s->write_db, path, reterr);
-	if (rc == 0)
-		rc = recovery_run(s->write_db, daemon_id, &stats->recovered, reterr);
+	if (rc == 0 && end_turn)
+		rc = open_turns_end(s->write_db, daemon_id, end_turn, &stats->recovered, reterr);
 	if (rc == 0)
 		rc = db_open(path, true, &s->read_db, reterr);
 	if (rc == 0)
@@ -250,8 +249,8 @@ static int open_databases(struct store *s, const char *path, const char *daemon_
 	return 0;
 }
 
-int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct store **ret,
-    struct store_stats *ret_stats, struct err *reterr)
+int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, open_turn_cb *end_turn,
+    struct store **ret, struct store_stats *ret_stats, struct err *reterr)
 {
 	struct store *s = mem_zalloc(1, sizeof *s);
 	struct buf path = {0};
@@ -270,7 +269,7 @@ int store_open(uv_loop_t *loop, const char *dir, const char *daemon_id, struct s
 	list_init(&s->batch);
 	s->loop = loop;
 	buf_addf(&path, "%s/opta.db", dir);
-	rc = open_databases(s, buf_cstr(&path), daemon_id, ret_stats, reterr);
+	rc = open_databases(s, buf_cstr(&path), daemon_id, end_turn, ret_stats, reterr);
 	buf_finish(&path);
 	if (rc == 0) {
 		rc = -pthread_create(&s->writer, NULL, writer_thread, s);

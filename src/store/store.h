@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
+#include "store/open_turns.h"
 
 struct cache;
 struct db;
@@ -62,12 +63,12 @@ struct store_stats {
 };
 
 /*
- * Open the database dir/opta.db, migrate, recover (every turn without a stop
- * event gets one, written by daemon_id), start the threads. Blocks: call before the loop runs.
+ * Open the database dir/opta.db, migrate, end every turn without a stop event by end_turn, in the
+ * name of daemon_id (NULL: they stay open), start the threads. Blocks: call before the loop runs.
  * ERR_VERSION, ERR_CORRUPT, -EACCES … with a sentence.
  */
-int store_open(struct uv_loop_s *loop, const char *dir, const char *daemon_id, struct store **ret,
-    struct store_stats *ret_stats, struct err *reterr);
+int store_open(struct uv_loop_s *loop, const char *dir, const char *daemon_id,
+    open_turn_cb *end_turn, struct store **ret, struct store_stats *ret_stats, struct err *reterr);
 
 /* Write what is pending, run its callbacks, end the threads, close. The loop must run once more
  * before it is closed. */

@@ -14,10 +14,11 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "protocol/envelope.h"
+#include "session/recovery.h"
 #include "store/db.h"
 #include "store/gaps.h"
+#include "store/open_turns.h"
 #include "store/pack.h"
-#include "store/recovery.h"
 #include "store/salvage.h"
 #include "store/schema.h"
 #include "store/store.h"
@@ -202,7 +203,7 @@ static int recover(void)
 	if (rc == 0)
 		rc = schema_migrate(db, path, NULL);
 	if (rc == 0)
-		rc = recovery_run(db, "daemon_new", &turns, NULL);
+		rc = open_turns_end(db, "daemon_new", recovery_end_turn, &turns, NULL);
 	db_close(db);
 	return rc;
 }

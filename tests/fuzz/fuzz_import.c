@@ -1,47 +1,63 @@
 /* The session that an import asks for, as the daemon takes it: checked, kept as history, and given
  * to a model within contexts of several sizes. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/json.h"
-#include "protocol/message.h"
+#include "base/mem.h"
+#include "protocol/item.h"
 #include "protocol/payload.h"
 #include "protocol/requests.h"
+#include "session/history.h"
 #include "session/prompt.h"
 #include "tests/fuzz/fuzz.h"
 
 static struct config *config;
 
-/* The messages as roster.c keeps them: the inside of an array. */
-static void keep(const struct request_session *r, struct buf *history)
+struct kept {
+	struct item *items; /* owned */
+	size_t count;
+};
+
+/* The messages as roster.c keeps them. */
+static void keep(const struct request_session *r, struct kept *kept)
 {
-	json_t *copy = json_deep_copy(r->messages), *one;
+	const json_t *one;
+	struct buf body = {0};
 	size_t i;
 
-	json_array_foreach (copy, i, one) {
-		buf_adds(history, i ? "," : "");
-		message_put(history, one);
+	kept->items = mem_zalloc(json_array_size(r->messages) + 1, sizeof *kept->items);
+	json_array_foreach (r->messages, i, one) {
+		buf_clear(&body);
+		json_put(&body, one);
+		assert(item_take(body.p, body.len, NULL, 0, &kept->items[kept->count++]) == 0);
 	}
-	json_decref(copy);
+	buf_finish(&body);
 }
 
-static void prompt(const struct request_session *r, const struct buf *history, uint64_t context)
+static void prompt(const struct request_session *r, const struct kept *kept, uint64_t context)
 {
 	struct prompt_result result;
+	struct history *turn = history_new();
 	struct buf out = {0};
 	json_t *root = NULL;
-	int rc = prompt_build(&out,
+	int rc;
+
+	history_take(
+	    turn, 1, EVENT_TURN_QUEUED, str_of("{\"turnId\":\"t\",\"content\":\"go on\"}"));
+	history_take(turn, 2, EVENT_TURN_START, str_of("{\"turnId\":\"t\"}"));
+	rc = prompt_build(&out,
 	    &(struct prompt_opts){.config = config,
 		.context_tokens = context,
 		.mode = "chat",
 		.workspace = r->workspace ? r->workspace : "",
-		.history = history->p,
-		.history_len = history->len,
-		.content = "go on",
-		.content_len = 5},
+		.past = kept->items,
+		.past_count = kept->count,
+		.turn = turn},
 	    &result);
-
+	history_free(turn);
 	if (rc == 0) {
 		assert(json_parse(out.p, out.len, &root, NULL) == 0);
 		assert(json_array_size(root) + result.dropped_messages ==
@@ -73,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct request_session r;
 	struct problems p = {0};
-	struct buf history = {0};
+	struct kept kept = {0};
 	json_t *body = NULL;
 
 	if (!config)
@@ -81,14 +97,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (json_parse((const char *)data, size, &body, NULL) != 0)
 		return 0;
 	if (request_session(body, &r, &p)) {
-		keep(&r, &history);
-		prompt(&r, &history, 0);
-		prompt(&r, &history, 300);
-		prompt(&r, &history, 4096);
+		keep(&r, &kept);
+		prompt(&r, &kept, 0);
+		prompt(&r, &kept, 300);
+		prompt(&r, &kept, 4096);
 		show(&r);
 	}
 	problems_finish(&p);
-	buf_finish(&history);
+	for (size_t i = 0; i < kept.count; i++)
+		item_finish(&kept.items[i]);
+	free(kept.items);
 	json_decref(body);
 	return 0;
 }

@@ -37,7 +37,7 @@ def test_a_request_shows_what_would_be_done():
     sid = bench.session()
     turn = bench.daemon.submit(sid, call("edit_file", path="a", old="two", new="2"))
     asked = bench.asked(sid, turn)
-    check_equal("fields", list(asked), ["turnId", "requestId", "toolName", "args", "preview", "expiresAt"])
+    check_equal("fields", list(asked), ["turnId", "requestId", "toolName", "args", "preview", "expiresAt", "callId"])
     check_equal("args", asked["args"], {"path": "a", "old": "two", "new": "2"})
     check_equal("preview", asked["preview"], "--- a\n+++ a\n@@ -1,2 +1,2 @@\n one\n-two\n+2\n")
     check_equal("status", bench.daemon.session(sid)["status"], "waiting_permission")
@@ -49,7 +49,7 @@ def test_a_request_shows_what_would_be_done():
     bench.answer(sid, asked["requestId"], decidedBy="me").expect(200)
     events = bench.daemon.turn_events(sid, turn)
     check_equal("resolved", only(events, "permission.resolved")[0]["payload"],
-                {"turnId": turn, "requestId": asked["requestId"], "decision": "allow", "decidedBy": "me", "reason": "client"})
+                {"turnId": turn, "requestId": asked["requestId"], "decision": "allow", "decidedBy": "me", "reason": "client", "callId": asked["callId"]})
     check_equal("pending after", bench.daemon.http("GET", "/v3/permissions").json(), {"pending": []})
     seqs = {e["event"]: e["seq"] for e in events}
     check(seqs["tool.start"] < seqs["permission.request"] < seqs["permission.resolved"] < seqs["tool.end"], f"the order is {seqs!r}")

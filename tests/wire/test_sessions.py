@@ -299,7 +299,7 @@ def test_a_database_without_the_index_gets_one():
     daemon.stop()
     with sqlite3.connect(os.path.join(home.dir, "sessions", "opta.db")) as db:
         for statement in ("DROP TRIGGER message_added", "DROP TRIGGER message_removed", "DROP TABLE message_search", "DROP VIEW message_texts",
-                          "PRAGMA user_version=2"):
+                          "ALTER TABLE messages DROP COLUMN more", "ALTER TABLE messages DROP COLUMN text", "PRAGMA user_version=2"):
             db.execute(statement)
     db.close()
     daemon = Daemon(home)

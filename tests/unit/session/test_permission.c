@@ -31,6 +31,7 @@ static struct permission *ask(struct session *s, struct heard *h)
 	uint64_t before = session_last_seq(s);
 	struct permission *p = permission_ask(&(struct permission_opts){.session = s,
 	    .turn_id = "turn_x",
+	    .call_id = "call_x",
 	    .tool = "run_command",
 	    .args = "{}",
 	    .preview = "$ make",

@@ -5,33 +5,58 @@
 #include "base/config.h"
 #include "base/err.h"
 #include "base/json.h"
+#include "protocol/item.h"
+#include "session/history.h"
 #include "unit.h"
 
-static const char history[] =
-    "{\"role\":\"user\",\"content\":\"one }],[{ \\\" "
-    "\"},{\"role\":\"assistant\",\"content\":\"1\",\"tool_calls\":[{\"id\":\"x\"}]},"
-    "{\"role\":\"tool\",\"content\":\"result\"},{\"role\":\"assistant\",\"content\":\"2\"},"
-    "{\"role\":\"user\",\"content\":\"two\"},{\"role\":\"assistant\",\"content\":\"3\"}";
+static const char *const past[] = {"{\"role\":\"user\",\"content\":\"one }],[{ \\\" \"}",
+    "{\"role\":\"assistant\",\"content\":\"1\",\"tool_calls\":[{\"id\":\"x\"}]}",
+    "{\"role\":\"tool\",\"content\":\"result\"}", "{\"role\":\"assistant\",\"content\":\"2\"}",
+    "{\"role\":\"user\",\"content\":\"two\"}", "{\"role\":\"assistant\",\"content\":\"3\"}"};
+enum { PAST = sizeof past / sizeof past[0] };
+
+/* A turn that began with these words. */
+static struct history *turn_of(const char *content)
+{
+	struct history *h = history_new();
+	struct buf payload = {0};
+
+	buf_adds(&payload, "{\"turnId\":\"t\",\"content\":");
+	json_put_cstr(&payload, content);
+	buf_addc(&payload, '}');
+	history_take(h, 1, EVENT_TURN_QUEUED, (struct str){payload.p, payload.len});
+	history_take(h, 2, EVENT_TURN_START, str_of("{\"turnId\":\"t\"}"));
+	buf_finish(&payload);
+	return h;
+}
 
 static const char *workspace = "/w";
 
 static int build(struct config *c, uint64_t context, const char *content, json_t **ret,
     struct prompt_result *result)
 {
+	struct history *turn = turn_of(content);
+	struct item items[PAST];
 	struct buf out = {0};
-	int rc = prompt_build(&out,
+	int rc;
+
+	for (size_t i = 0; i < PAST; i++)
+		assert_int_equal(item_take(past[i], strlen(past[i]), NULL, 0, &items[i]), 0);
+	rc = prompt_build(&out,
 	    &(struct prompt_opts){.config = c,
 		.context_tokens = context,
 		.mode = "plan",
 		.workspace = workspace,
-		.history = history,
-		.history_len = sizeof history - 1,
-		.content = content,
-		.content_len = strlen(content)},
+		.past = items,
+		.past_count = PAST,
+		.turn = turn},
 	    result);
 
 	if (rc == 0)
 		assert_int_equal(json_parse(out.p, out.len, ret, NULL), 0);
+	for (size_t i = 0; i < PAST; i++)
+		item_finish(&items[i]);
+	history_free(turn);
 	buf_finish(&out);
 	return rc;
 }

@@ -18,6 +18,7 @@
 #include "protocol/envelope.h"
 #include "protocol/requests.h"
 #include "session/core.h"
+#include "session/recovery.h"
 #include "session/roster.h"
 #include "session/session.h"
 #include "session/turn.h"
@@ -259,7 +260,8 @@ static void world_open(void)
 {
 	struct err err;
 
-	if (store_open(&w->loop, unit_dir, "daemon_a", &w->store, &w->stats, &err) != 0)
+	if (store_open(
+		&w->loop, unit_dir, "daemon_a", recovery_end_turn, &w->store, &w->stats, &err) != 0)
 		fail_msg("%s", err.text);
 	snprintf(w->artifacts, sizeof w->artifacts, "%s/artifacts", unit_dir);
 	w->core = core_new(&(struct core_opts){.loop = &w->loop,

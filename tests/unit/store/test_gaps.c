@@ -151,7 +151,7 @@ static void a_session_without_a_row_gets_one_again(void **state)
 {
 	put_segment(7, 1, 4);
 	put_segment(7, 6, 6);
-	db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(9, 1));
+	db_run(db, "INSERT INTO messages(id, body) VALUES(?, '{}')", "i", store_key(9, 1));
 	fill(1);
 	assert_int_equal(
 	    db_number(db, "SELECT count(*) FROM sessions WHERE num = 7 AND id = 'a-session'", 0),
@@ -186,7 +186,7 @@ static void a_made_up_id_that_is_anothers_is_said(void **state)
 	uint64_t lost;
 
 	put_session(1, "recovered_2", 0);
-	db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(2, 1));
+	db_run(db, "INSERT INTO messages(id, body) VALUES(?, '{}')", "i", store_key(2, 1));
 	assert_int_equal(gaps_fill(db, "doctor_x", &lost), -EEXIST);
 }
 
@@ -221,7 +221,8 @@ static void rows_of_numbers_no_session_can_have_go(void **state)
 	for (size_t i = 0; i < sizeof nums / sizeof nums[0]; i++) {
 		put_session(nums[i], i ? (char[]){(char)('a' + i), 0} : "zero", 1);
 		put_segment(nums[i], 1, 1);
-		db_run(db, "INSERT INTO messages VALUES(?, '{}')", "i", store_key(nums[i], 1));
+		db_run(db, "INSERT INTO messages(id, body) VALUES(?, '{}')", "i",
+		    store_key(nums[i], 1));
 	}
 	/* An event of number 0; a row without bytes. */
 	db_run(db, "INSERT INTO segments VALUES(?,2,0,x'00')", "i", store_key(1, 0));

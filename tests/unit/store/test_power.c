@@ -348,7 +348,7 @@ static void work(void)
 	uv_loop_init(&loop);
 	uv_timer_init(&loop, &alive);
 	uv_timer_start(&alive, on_alive, 1000000, 0);
-	if (store_open(&loop, unit_path("disk"), "daemon_a", &store, &stats, &err) != 0)
+	if (store_open(&loop, unit_path("disk"), "daemon_a", NULL, &store, &stats, &err) != 0)
 		_exit(7);
 	log_of_s = log_new(&(struct log_opts){.store = store,
 	    .session = 1,
@@ -370,8 +370,7 @@ static void work(void)
 			append(filler, sizeof filler);
 			uv_run(&loop, UV_RUN_NOWAIT);
 		}
-		store_message_add(
-		    store, 1, i + 1, "{\"role\":\"user\",\"content\":\"words to find\"}", 42);
+		world_message(1, i + 1, "{\"role\":\"user\",\"content\":\"words to find\"}");
 		store_turn_end(store, 1, names[i], on_kept, ends[i]);
 		run_until(answered == 3 + 2 * i);
 	}
@@ -395,6 +394,17 @@ static bool has_turn(struct db *db, const char *id, bool ended)
 	return has;
 }
 
+static int end_turn(struct open_turn *t)
+{
+	struct buf payload = {0};
+	int rc;
+
+	buf_adds(&payload, "{}");
+	rc = open_turn_append(t, EVENT_TURN_ERROR, &payload);
+	buf_finish(&payload);
+	return rc;
+}
+
 static void look(unsigned round_seed, const char *said)
 {
 	struct str rest = str_of(said), line, word;
@@ -405,7 +415,7 @@ static void look(unsigned round_seed, const char *said)
 	uv_loop_init(&loop);
 	uv_timer_init(&loop, &alive);
 	uv_timer_start(&alive, on_alive, 1000000, 0);
-	if (store_open(&loop, unit_path("found"), "daemon_b", &store, &stats, &err) != 0)
+	if (store_open(&loop, unit_path("found"), "daemon_b", end_turn, &store, &stats, &err) != 0)
 		fail_msg("seed %u: the store does not open: %s", round_seed, err.text);
 	world_close();
 	if (salvage_check(unit_path("found/opta.db"), &err) != 0)

@@ -41,7 +41,7 @@ static void todays_database_is_left_as_it_is(void **state)
 
 	assert_int_equal(schema_migrate(db, "x.db", &err), 0);
 	version = db_number(db, "PRAGMA user_version", -1);
-	assert_int_equal(db_run(db, "INSERT INTO messages VALUES(1, 'kept')", ""), 0);
+	assert_int_equal(db_run(db, "INSERT INTO messages(id, body) VALUES(1, 'kept')", ""), 0);
 	db_close(db);
 	db = open_db();
 	assert_int_equal(schema_migrate(db, "x.db", &err), 0);

@@ -69,7 +69,7 @@ static void add(int64_t num, const char *id, const char *title)
 
 static void say(int64_t num, uint64_t n, const char *body)
 {
-	store_message_add(store, num, n, body, strlen(body));
+	world_message(num, n, body);
 }
 
 static void messages_are_found_with_their_hits(void **state)
@@ -78,7 +78,9 @@ static void messages_are_found_with_their_hits(void **state)
 	say(1, 1, "{\"role\":\"user\",\"content\":\"How do canaries sing, and why?\"}");
 	say(1, 2, "{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[]}");
 	say(2, 1, "{\"role\":\"user\",\"content\":\"Grüße an die KANARIENVÖGEL\"}");
-	say(2, 2, "no JSON at all");
+	say(2, 2,
+	    "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a walrus\"},"
+	    "{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:image/png;base64,walnut\"}}]}");
 	add(1, "s1", "first");
 	search("canaries", 0);
 	assert_non_null(strstr(buf_cstr(&found),
@@ -89,6 +91,9 @@ static void messages_are_found_with_their_hits(void **state)
 	assert_non_null(strstr(search("gruße kanarienvo", 0), "\"sessionId\":\"s2\""));
 	assert_non_null(strstr(search("kanarienvögel", 0), "\"role\":\"title\""));
 	assert_string_equal(search("nothing of the kind", 0), "");
+	/* Of what a client brought along its words are found, its pictures are not. */
+	assert_non_null(strstr(search("walrus", 0), "\"sessionId\":\"s2\""));
+	assert_string_equal(search("walnut", 0), "");
 	assert_string_equal(search("--", 0), "");
 	/* A deleted session is found no more. */
 	done = false;

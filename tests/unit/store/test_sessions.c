@@ -176,22 +176,75 @@ static void messages_come_back_in_order_from_where_one_asks(void **state)
 
 	world_put(1, "one");
 	world_put(2, "two");
-	store_message_add(store, 1, 2, "{\"n\":2}", 7);
-	store_message_add(store, 1, 1, "{\"n\":1}", 7);
-	store_message_add(store, 2, 1, "{\"n\":9}", 7);
+	world_message(1, 2, "{\"role\":\"user\",\"content\":\"two\"}");
+	world_message(1, 1, "{\"role\":\"user\",\"content\":\"one\"}");
+	world_message(2, 1, "{\"role\":\"user\",\"content\":\"other\"}");
 	world_put(1, "one");
 	store_messages_load(store, 1, 1, on_json, &out);
 	run_until(out.len);
-	assert_string_equal(buf_cstr(&out), "{\"n\":1},{\"n\":2}\n");
+	assert_string_equal(buf_cstr(&out),
+	    "{\"role\":\"user\",\"content\":\"one\"},{\"role\":\"user\",\"content\":\"two\"}\n");
 	buf_clear(&out);
 	store_messages_load(store, 1, 2, on_json, &out);
 	run_until(out.len);
-	assert_string_equal(buf_cstr(&out), "{\"n\":2}\n");
+	assert_string_equal(buf_cstr(&out), "{\"role\":\"user\",\"content\":\"two\"}\n");
 	buf_clear(&out);
 	store_messages_load(store, 3, 1, on_json, &out);
 	run_until(out.len);
 	assert_string_equal(buf_cstr(&out), "\n");
 	buf_finish(&out);
+}
+
+struct items {
+	struct item *all; /* owned */
+	size_t count;
+	uint64_t left_out;
+	bool done;
+};
+
+static void on_items(void *data, int rc, struct item *all, size_t count, uint64_t left_out)
+{
+	struct items *out = data;
+
+	assert_int_equal(rc, 0);
+	*out = (struct items){all, count, left_out, true};
+}
+
+static void check_items(size_t bytes, const char *want, uint64_t left_out)
+{
+	struct items got = {0};
+	struct buf text = {0};
+
+	store_items_load(store, 1, bytes, on_items, &got);
+	run_until(got.done);
+	for (size_t i = 0; i < got.count; i++) {
+		buf_addf(&text, "%d:", got.all[i].kind);
+		item_put_text(&text, &got.all[i]);
+		buf_addc(&text, ' ');
+		item_finish(&got.all[i]);
+	}
+	free(got.all);
+	assert_string_equal(buf_cstr(&text), want);
+	assert_int_equal(got.left_out, left_out);
+	buf_finish(&text);
+}
+
+static void the_newest_items_are_read_and_no_half_turn(void **state)
+{
+	world_put(1, "one");
+	world_put(2, "two");
+	check_items(1000, "", 0);
+	world_message(1, 1, "{\"role\":\"user\",\"content\":\"a\"}");
+	world_message(1, 2, "{\"role\":\"assistant\",\"content\":\"b\"}");
+	world_message(1, 3, "{\"role\":\"user\",\"content\":\"c\"}");
+	world_message(1, 4, "{\"role\":\"assistant\",\"content\":\"d\"}");
+	world_message(2, 1, "{\"role\":\"user\",\"content\":\"other\"}");
+	world_put(1, "one");
+	check_items(1000, "0:a 1:b 0:c 1:d ", 0);
+	/* Room for three: the answer without its question stays out. */
+	check_items(110, "0:c 1:d ", 2);
+	check_items(70, "0:c 1:d ", 2);
+	check_items(40, "", 4);
 }
 
 static const char *live(void *data, int64_t num)
@@ -247,7 +300,7 @@ static void a_delete_takes_all_of_one_session_and_nothing_of_its_neighbours(void
 
 		snprintf(id, sizeof id, "s%d", (int)num);
 		world_put(num, id);
-		store_message_add(store, num, 1, "{}", 2);
+		world_message(num, 1, "{\"role\":\"user\",\"content\":\"x\"}");
 		store_turn_add(store, num, "t", "w", "c", "chat", "k", 1, NULL, NULL);
 	}
 	store_session_delete(store, 2, on_outcome, &o);
@@ -268,6 +321,7 @@ int main(void)
 	    with_store(a_turn_is_found_by_its_key_and_its_writer_is_known),
 	    with_store(an_ended_turn_is_closed_and_only_that),
 	    with_store(messages_come_back_in_order_from_where_one_asks),
+	    with_store(the_newest_items_are_read_and_no_half_turn),
 	    with_store(the_list_takes_loaded_sessions_from_memory_and_ignores_case),
 	    with_store(a_delete_takes_all_of_one_session_and_nothing_of_its_neighbours),
 	};

@@ -30,7 +30,7 @@ static int run_note(struct db *db, struct store_job *job)
 	n->enclosed = !sqlite3_get_autocommit(db->h);
 	if (n->fails)
 		return n->fails;
-	return db_run(db, "INSERT INTO messages VALUES(?, 'x')", "i", n->n);
+	return db_run(db, "INSERT INTO messages(id, body) VALUES(?, 'x')", "i", n->n);
 }
 
 static void done_note(struct store_job *job, int rc)
@@ -258,7 +258,7 @@ static void a_directory_that_is_not_there_is_an_error(void **state)
 	struct store *s = NULL;
 	struct err err = {0};
 
-	assert_true(store_open(&loop, unit_path("none"), "d", &s, &other, &err) < 0);
+	assert_true(store_open(&loop, unit_path("none"), "d", NULL, &s, &other, &err) < 0);
 	assert_null(s);
 	assert_holds(err.text, "none/opta.db");
 	store_close(NULL);

@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "protocol/item.h"
 #include "store/db.h"
 #include "store/sessions.h"
 #include "store/store.h"
@@ -39,7 +40,7 @@ static void world_open(void)
 	uv_loop_init(&loop);
 	uv_timer_init(&loop, &alive);
 	uv_timer_start(&alive, on_alive, 1000000, 0);
-	if (store_open(&loop, unit_dir, "daemon_b", &store, &stats, &err) != 0)
+	if (store_open(&loop, unit_dir, "daemon_b", NULL, &store, &stats, &err) != 0)
 		fail_msg("%s", err.text);
 }
 
@@ -65,6 +66,16 @@ __attribute__((unused)) static int world_teardown(void **state)
 	if (store)
 		world_close();
 	return unit_remove_dir(state);
+}
+
+/* The message body as number n of the session. */
+__attribute__((unused)) static void world_message(int64_t session, uint64_t n, const char *body)
+{
+	struct item item;
+
+	assert_int_equal(item_take(body, strlen(body), NULL, 0, &item), 0);
+	store_item_add(store, session, n, &item);
+	item_finish(&item);
 }
 
 #define with_store(test) cmocka_unit_test_setup_teardown(test, world_setup, world_teardown)

@@ -1,5 +1,5 @@
-/* store/recovery: what the last daemon left open ends once, and nothing else changes. */
-#include "store/recovery.h"
+/* session/recovery: what the last daemon left open ends once, and nothing else changes. */
+#include "session/recovery.h"
 
 #include <sqlite3.h>
 
@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "protocol/envelope.h"
 #include "store/db.h"
+#include "store/open_turns.h"
 #include "store/schema.h"
 #include "store/store.h"
 #include "unit.h"
@@ -65,7 +66,7 @@ static size_t recover(void)
 	struct err err;
 	size_t n;
 
-	if (recovery_run(db, "daemon_new", &n, &err) != 0)
+	if (open_turns_end(db, "daemon_new", recovery_end_turn, &n, &err) != 0)
 		fail_msg("%s", err.text);
 	return n;
 }
@@ -113,8 +114,9 @@ static void a_running_turn_ends_as_interrupted_and_its_words_are_kept(void **sta
 	add_turn(1, "t", 1, 2);
 	add_event(1, 2, EVENT_TURN_QUEUED, "{\"turnId\":\"t\"}");
 	add_event(1, 3, EVENT_TURN_START, "{\"turnId\":\"t\"}");
-	assert_int_equal(db_run(db, "INSERT INTO messages VALUES(?, '{\"role\":\"user\"}')", "i",
-			     (int64_t)1 << STORE_SEQ_BITS | 1),
+	assert_int_equal(
+	    db_run(db, "INSERT INTO messages(id, body) VALUES(?, '{\"role\":\"user\"}')", "i",
+		(int64_t)1 << STORE_SEQ_BITS | 1),
 	    0);
 	add_event(1, 4, EVENT_TURN_TOKEN, "{\"turnId\":\"t\",\"text\":\"as \\\"far\\\" \"}");
 	add_event(1, 5, EVENT_TURN_THINKING, "{\"turnId\":\"t\",\"text\":\"hm\"}");
@@ -192,7 +194,7 @@ static void when_it_cannot_be_written_nothing_of_it_is(void **state)
 			     "'no'); END",
 			     ""),
 	    0);
-	assert_true(recovery_run(db, "daemon_new", &n, &err) < 0);
+	assert_true(open_turns_end(db, "daemon_new", recovery_end_turn, &n, &err) < 0);
 	assert_int_equal(n, 0);
 	assert_holds(err.text, "the last daemon left open");
 	assert_int_equal(db_number(db, "SELECT count(*) FROM segments", -1), 1);
