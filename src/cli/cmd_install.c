@@ -91,7 +91,9 @@ static void put_unit(struct buf *out, const char *program, bool own)
 	    "StartLimitIntervalSec=120\nStartLimitBurst=5\n\n[Service]\nType=exec\nExecStart=");
 	put_quoted(out, program);
 	buf_adds(out, " daemon run\nExecReload=/bin/kill -HUP "
-		      "$MAINPID\nRestart=on-failure\nRestartSec=5\nTimeoutStopSec=30\n");
+		      "$MAINPID\nRestart=on-failure\nRestartSec=5\nTimeoutStopSec=30\n"
+		      /* So that the kernel bounds the memory of each tool call. */
+		      "Delegate=memory pids\n");
 	if (own)
 		put_unit_environment(out);
 	buf_adds(out, "\n[Install]\nWantedBy=default.target\n");

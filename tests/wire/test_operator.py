@@ -130,6 +130,7 @@ def test_install_writes_a_unit_and_uninstall_removes_it():
     text = slurp(path).decode()
     check_in("the unit", " daemon run\n", text)
     check_in("the unit", "Restart=on-failure", text)
+    check_in("the unit", "\nDelegate=memory pids\n", text)
     check_in("the unit", f'"OPTA_HOME={home.dir}"', text)
     check_in("what is said", "systemctl --user enable --now opta", ran.text)
     check_in("the removal", "removed: " + path, home.opta("daemon", "uninstall").expect(0).text)
@@ -153,6 +154,7 @@ def test_a_unit_for_a_package_is_printed_and_nothing_is_written():
     home = Home()
     ran = home.opta("daemon", "install", "--print", "/usr/bin/opta").expect(0)
     check_in("the unit", 'ExecStart="/usr/bin/opta" daemon run\n', ran.text)
+    check_in("the unit", "\nDelegate=memory pids\n", ran.text)
     check("Environment" not in ran.text, f"expected nothing of this shell in {ran.text!r}")
     check(not os.path.exists(os.path.join(home.home, ".config", "systemd")), "expected nothing to be written")
 
