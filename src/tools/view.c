@@ -71,6 +71,12 @@ const char *view_home(char *real)
 	return home && home[0] == '/' ? realpath(home, real) : NULL;
 }
 
+/* Files that are switches of the kernel, the limits of control groups among them. */
+static bool view_is_kernel(const char *real)
+{
+	return mounts_within(real, "/sys") || mounts_within(real, "/proc");
+}
+
 /*
  * A workspace that is everything, or a home: what lies in it is what shells, desktops and all
  * programs of the person are told to do. However it is spelled.
@@ -81,6 +87,11 @@ static int view_check_workspace(const char *real, const char *home, struct err *
 		return err_set(reterr, -EPERM,
 		    "the workspace is the whole system: make a session in a directory of the "
 		    "project");
+	if (view_is_kernel(real))
+		return err_set(reterr, -EPERM,
+		    "the workspace %.200s lies in the kernel's own files: make a session in a "
+		    "directory of the project",
+		    real);
 	if (control_home(real, home))
 		return err_set(reterr, -EPERM,
 		    "the workspace %.200s is a home directory, whose files tell shells and "
