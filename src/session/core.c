@@ -45,6 +45,9 @@ static void on_support(void *data, const struct sandbox_support *support)
 		rest = str_cut(rest, '\n', &line);
 		core_notice(data, LOG_WARN, "this kernel lacks %.*s", (int)line.n, line.p);
 	}
+	core_notice(data, LOG_INFO, "the memory of each tool call is %s",
+	    support->control_group ? "limited by a control group"
+				   : "counted: no control group could be made");
 }
 
 static void on_crash(void *data, const char *why)

@@ -1,6 +1,7 @@
 /* The tool host. Single-threaded; it forks, so it keeps nothing that a fork should not see. */
 #include "tools/host.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -16,6 +17,7 @@
 #include "base/clock.h"
 #include "base/fds.h"
 #include "tools/children.h"
+#include "tools/control_group.h"
 #include "tools/landlock.h"
 #include "tools/supervisor.h"
 #include "tools/view.h"
@@ -29,12 +31,15 @@ enum {
 struct call {
 	uint64_t id;
 	pid_t pid; /* 0: free */
+	/* The name of its control group, "" when that is gone. */
+	char group[CONTROL_GROUP_MAX_NAME];
 };
 
 struct host {
 	struct sandbox_support support;
 	struct call calls[HOST_MAX_CALLS];
 	int port, net_rules, signals;
+	int groups; /* where the calls' control groups are made, or -1 */
 	bool rules_made;
 };
 
@@ -45,6 +50,31 @@ static void send_message(const struct host_message *m)
 		;
 }
 
+/* The name of the group of the call in a slot: always the same, so that what could not be removed
+ * is in the way of at most one. */
+static const char *name_group(const struct host *h, struct call *slot)
+{
+	control_group_name(slot->group, (size_t)(slot - h->calls));
+	return slot->group;
+}
+
+static void call_started(struct call *slot, uint64_t id, pid_t pid)
+{
+	assert(!slot->pid && pid > 0);
+	slot->id = id;
+	slot->pid = pid;
+}
+
+/* Remove the groups of calls that are over. What lives on there is killed, and looked at again when
+ * the next child ends. */
+static void remove_groups(struct host *h)
+{
+	for (size_t i = 0; h->groups >= 0 && i < HOST_MAX_CALLS; i++)
+		if (!h->calls[i].pid && h->calls[i].group[0] &&
+		    control_group_remove(h->groups, h->calls[i].group))
+			h->calls[i].group[0] = '\0';
+}
+
 static void start_call(struct host *h, const struct host_message *m, int socket)
 {
 	struct host_message said = {.op = HOST_STARTED, .id = m->id};
@@ -52,7 +82,8 @@ static void start_call(struct host *h, const struct host_message *m, int socket)
 	    .support = &h->support,
 	    .net_rules = -1,
 	    .uid = (unsigned)getuid(),
-	    .gid = (unsigned)getgid()};
+	    .gid = (unsigned)getgid(),
+	    .groups = h->groups};
 	struct call *slot = NULL;
 
 	for (size_t i = 0; i < HOST_MAX_CALLS && !slot; i++)
@@ -64,6 +95,8 @@ static void start_call(struct host *h, const struct host_message *m, int socket)
 	}
 	if (m->network)
 		opts.net_rules = h->net_rules;
+	if (slot)
+		opts.group = name_group(h, slot);
 	said.pid = slot ? (int)syscall(SYS_clone,
 			      supervisor_namespaces(&h->support, m->network) | SIGCHLD, 0, 0, 0, 0)
 			: -1;
@@ -75,7 +108,7 @@ static void start_call(struct host *h, const struct host_message *m, int socket)
 	if (said.pid < 0)
 		said.pid = slot ? -errno : -EAGAIN;
 	else
-		*slot = (struct call){m->id, said.pid};
+		call_started(slot, m->id, said.pid);
 	send_message(&said);
 	close(socket);
 }
@@ -184,6 +217,7 @@ static void end_calls(struct host *h)
 		reap(h);
 		kill_orphans(h);
 	}
+	remove_groups(h);
 }
 
 int host_run(int port)
@@ -212,6 +246,8 @@ int host_run(int port)
 	sigaddset(&set, SUPERVISOR_END_SIGNAL);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	h.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	h.groups = control_group_open_parent();
+	h.support.control_group = h.groups >= 0;
 	hello.support = h.support;
 	if (!h.support.pid_ns)
 		view_remove_left(0);
@@ -227,6 +263,7 @@ int host_run(int port)
 				;
 			reap(&h);
 			kill_orphans(&h);
+			remove_groups(&h);
 		}
 		if (fds[0].revents && !receive(&h))
 			break;

@@ -12,7 +12,9 @@ static bool host_flags_ok(const unsigned char *support)
 	static const size_t flags[] = {offsetof(struct sandbox_support, user_ns),
 	    offsetof(struct sandbox_support, pid_ns), offsetof(struct sandbox_support, net_ns),
 	    offsetof(struct sandbox_support, proc), offsetof(struct sandbox_support, seccomp),
-	    offsetof(struct sandbox_support, broker), offsetof(struct sandbox_support, keep_power)};
+	    offsetof(struct sandbox_support, broker),
+	    offsetof(struct sandbox_support, control_group),
+	    offsetof(struct sandbox_support, keep_power)};
 
 	for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
 		if (support[flags[i]] > 1)

@@ -46,8 +46,7 @@ void limits_set(uint64_t timeout_ms, bool in_user_ns)
 	set(RLIMIT_FSIZE, (uint64_t)LIMITS_FILE_MB * 1024 * 1024);
 	set(RLIMIT_CORE, 0);
 	if (in_user_ns)
-		/* A little above, so that the supervisor sees who goes past it and ends it all. */
-		set(RLIMIT_NPROC, LIMITS_PROCESSES + LIMITS_PROCESSES / 4);
+		set(RLIMIT_NPROC, LIMITS_PROCESSES_MOST);
 	/* When memory runs out, this goes first, not the daemon and not the person's work. */
 	fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
 	if (fd >= 0) {

@@ -14,9 +14,11 @@
 
 enum {
 	LIMITS_LOOK_MS = 25,
-	LIMITS_LOOK_SOON_MS = 5,       /* once half of the memory is in use */
-	LIMITS_NICE = 5,	       /* nicer than the daemon; setpriority(2) */
-	LIMITS_PROCESSES = 512,	       /* and threads, of one call */
+	LIMITS_LOOK_SOON_MS = 5, /* once half of the memory is in use */
+	LIMITS_NICE = 5,	 /* nicer than the daemon; setpriority(2) */
+	LIMITS_PROCESSES = 512,	 /* and threads, of one call */
+	/* A little above, so that the supervisor sees who goes past the limit and ends it all. */
+	LIMITS_PROCESSES_MOST = LIMITS_PROCESSES + LIMITS_PROCESSES / 4,
 	LIMITS_PIDS = 4096,	       /* of its namespace, where the kernel bounds those */
 	LIMITS_FILES = 4096,	       /* descriptors of one process */
 	LIMITS_FILE_MB = 4096,	       /* size of one file */

@@ -23,8 +23,9 @@ struct sandbox_support {
 	bool net_ns;
 	bool proc; /* a fresh /proc can be mounted in the new namespaces */
 	bool seccomp;
-	bool broker;	 /* calls that name a socket can be done for a tool (broker.h) */
-	bool keep_power; /* capabilities are kept: never but in a test of the other layers */
+	bool control_group; /* a call's memory is bounded by one (control_group.h), not counted */
+	bool broker;	    /* calls that name a socket can be done for a tool (broker.h) */
+	bool keep_power;    /* capabilities are kept: never but in a test of the other layers */
 };
 
 #ifdef OPTA_LAYERS

@@ -26,6 +26,7 @@
 #include "base/json.h"
 #include "tools/broker.h"
 #include "tools/children.h"
+#include "tools/control_group.h"
 #include "tools/limits.h"
 #include "tools/output.h"
 #include "tools/request.h"
@@ -59,7 +60,8 @@ struct supervisor {
 	struct tool_request request;
 	bool init; /* of a pid namespace */
 	struct view view;
-	int signals; /* signalfd */
+	int signals;		    /* signalfd */
+	struct control_group group; /* of the tool and all it starts */
 	struct broker_link link;
 	int listening;	    /* where the tool's listener comes from, -1: it came, or none does */
 	int broker, giving; /* the tool's ends of the two, -1: none */
@@ -375,6 +377,17 @@ static void close_fd(int *fd)
 	*fd = -1;
 }
 
+/* Into the call's group, where it has one; else its memory is counted. */
+static pid_t fork_tool(struct supervisor *s)
+{
+	pid_t pid = s->group.dir >= 0 ? control_group_fork(&s->group) : -1;
+
+	if (pid >= 0)
+		return pid;
+	control_group_close(&s->group);
+	return fork();
+}
+
 static bool start_tool(struct supervisor *s, bool function)
 {
 	bool split = s->request.step == STEP_BACKGROUND;
@@ -386,7 +399,7 @@ static bool start_tool(struct supervisor *s, bool function)
 	if (split && pipe2(err, O_CLOEXEC) != 0)
 		return false;
 	prepare_broker(s, function);
-	s->tool = fork();
+	s->tool = fork_tool(s);
 	if (s->tool == 0)
 		become_tool(s, self, out[1], split ? err[1] : out[1], function);
 	close_fd(&s->broker);
@@ -519,6 +532,33 @@ static bool take_output(struct supervisor *s, int fd, enum request_frame kind, b
 	return true;
 }
 
+static void passed_memory(struct supervisor *s)
+{
+	snprintf(s->limit, sizeof s->limit,
+	    NO_MEMORY ": it wanted more than the %d MB of daemon.toolMemoryMb",
+	    s->request.memory_mb);
+}
+
+static void passed_processes(struct supervisor *s, unsigned at_least)
+{
+	snprintf(s->limit, sizeof s->limit,
+	    "it had at least %u processes, more than the %d one call may have", at_least,
+	    LIMITS_PROCESSES);
+}
+
+/* What the kernel itself kept it from. */
+static void look_at_group(struct supervisor *s)
+{
+	enum control_group_limit limit = control_group_passed(&s->group);
+
+	if (s->limit[0])
+		return;
+	if (limit == CONTROL_GROUP_MEMORY)
+		passed_memory(s);
+	else if (limit == CONTROL_GROUP_PROCESSES)
+		passed_processes(s, LIMITS_PROCESSES_MOST);
+}
+
 static void look_at_use(struct supervisor *s)
 {
 	bool background = s->request.step == STEP_BACKGROUND;
@@ -527,20 +567,17 @@ static void look_at_use(struct supervisor *s)
 
 	view_look(&s->view);
 	view_put_aside(&s->view, false, &s->aside);
-	usage_look(getpid(), s->init, s->view.memory, &use);
+	usage_look(getpid(), s->init,
+	    s->group.dir >= 0 ? USAGE_PROCESSES : USAGE_PROCESSES_AND_MEMORY, s->view.memory, &use);
 	wait = background ? SUPERVISOR_LOOK_BACKGROUND_MS : LIMITS_LOOK_MS;
 	/* Memory is soon filled. */
 	if (use.memory_bytes > most / 2)
 		wait = LIMITS_LOOK_SOON_MS;
 	s->look_us = clock_mono_us() + wait * 1000;
 	if (use.processes > LIMITS_PROCESSES)
-		snprintf(s->limit, sizeof s->limit,
-		    "it had at least %u processes, more than the %d one call may have",
-		    use.processes, LIMITS_PROCESSES);
+		passed_processes(s, use.processes);
 	else if (use.memory_bytes > most)
-		snprintf(s->limit, sizeof s->limit,
-		    NO_MEMORY ": it used %llu MB, more than the %d MB of daemon.toolMemoryMb",
-		    (unsigned long long)(use.memory_bytes >> 20), s->request.memory_mb);
+		passed_memory(s);
 }
 
 /* Milliseconds until the next thing that must be looked at; -1: never. */
@@ -581,7 +618,9 @@ static void watch(struct supervisor *s, bool function)
 		    {.fd = s->opts->socket, .events = POLLRDHUP}, {.fd = s->out, .events = POLLIN},
 		    {.fd = s->err, .events = POLLIN}, {.fd = s->listening, .events = POLLIN},
 		    {.fd = s->link.listener, .events = POLLIN},
-		    {.fd = s->link.socket, .events = POLLIN}};
+		    {.fd = s->link.socket, .events = POLLIN},
+		    {.fd = s->tool ? s->group.memory : -1, .events = POLLPRI},
+		    {.fd = s->tool ? s->group.processes : -1, .events = POLLPRI}};
 		uint64_t now = clock_mono_us();
 
 		if (poll(fds, sizeof fds / sizeof fds[0], next_wait(s, now)) < 0 && errno != EINTR)
@@ -607,6 +646,8 @@ static void watch(struct supervisor *s, bool function)
 			broker_on_call(&s->link);
 		if (fds[6].revents && s->link.socket >= 0)
 			broker_on_answer(&s->link);
+		if (fds[7].revents || fds[8].revents)
+			look_at_group(s);
 		if (!s->tool && ((s->out < 0 && s->err < 0) || now >= s->drain_us))
 			return;
 		if (s->tool && s->look_us && now >= s->look_us)
@@ -804,7 +845,8 @@ void supervisor_run(const struct supervisor_opts *opts)
 	    .broker = -1,
 	    .giving = -1,
 	    .out = -1,
-	    .err = -1};
+	    .err = -1,
+	    .group = {-1, -1, -1}};
 	struct err err = {0};
 	bool command;
 
@@ -844,12 +886,15 @@ void supervisor_run(const struct supervisor_opts *opts)
 	set_times(&s, command);
 	if (command && s.request.step == STEP_RUN)
 		s.output = output_new(s.view.artifacts, s.request.session, s.request.call);
+	control_group_make(
+	    opts->groups, opts->group, s.request.memory_mb, LIMITS_PROCESSES_MOST, &s.group);
 	if (!start_tool(&s, !command))
 		refuse(&s, "the system could not start a process for the tool");
 	if (s.request.step == STEP_BACKGROUND)
 		send_frame(&s, FRAME_STARTED, "", 0);
 	watch(&s, !command);
 	end_rest(&s);
+	look_at_group(&s);
 	view_look(&s.view);
 	view_put_aside(&s.view, true, &s.aside);
 	if (s.request.step == STEP_BACKGROUND && s.aside.len)

@@ -34,6 +34,8 @@ struct supervisor_opts {
 	const struct sandbox_support *support;
 	int net_rules;	   /* of landlock_net_rules, or -1 */
 	unsigned uid, gid; /* who we were before a user namespace */
+	int groups;	   /* where its control group is made (control_group.h), or -1 */
+	const char *group; /* and its name */
 };
 
 /* The clone(2) flags of a supervisor for a call with or without network. 0: none can be had. */

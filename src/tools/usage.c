@@ -314,9 +314,32 @@ static size_t usage_see_all(pid_t self)
 	return n;
 }
 
-void usage_look(pid_t self, bool init, int memory, struct usage *ret)
+/* The memory of those that usage_see_all saw. */
+static uint64_t usage_of_memory(size_t n, bool init, int memory)
 {
-	uint64_t shared = 0;
+	uint64_t shared = 0, bytes = 0;
+
+	if (!count.memory_dev)
+		usage_find_memory_dev();
+	count.file_count = count.descriptors = 0;
+	count.unseen = 0;
+	count.listens = false;
+	for (size_t i = 0; i < n; i++) {
+		if (!init && !all[i].below)
+			continue;
+		bytes += all[i].own;
+		shared += all[i].shared;
+		usage_take_descriptors(&all[i]);
+	}
+	for (size_t i = 0; i < count.file_count; i++)
+		bytes += count.files[i].bytes;
+	bytes += usage_of_unseen() + usage_of_all_mappings(n, init, shared);
+	/* Of its own mounts and namespace; where there are none it may write no such files. */
+	return bytes + (init ? usage_of_mounts(memory) + usage_of_segments() : 0);
+}
+
+void usage_look(pid_t self, bool init, enum usage_wanted wanted, int memory, struct usage *ret)
+{
 	size_t n;
 
 	*ret = (struct usage){0};
@@ -324,26 +347,12 @@ void usage_look(pid_t self, bool init, int memory, struct usage *ret)
 	if (init && (ret->processes = usage_count_processes() - 1) > LIMITS_PROCESSES)
 		return;
 	ret->processes = 0;
-	if (!count.memory_dev)
-		usage_find_memory_dev();
-	count.file_count = count.descriptors = 0;
-	count.unseen = 0;
-	count.listens = false;
 	n = usage_see_all(self);
 	if (!init)
 		usage_mark_below(n, self);
-	for (size_t i = 0; i < n; i++) {
-		if (!init && !all[i].below)
-			continue;
-		ret->processes += all[i].threads ? all[i].threads : 1;
-		ret->memory_bytes += all[i].own;
-		shared += all[i].shared;
-		usage_take_descriptors(&all[i]);
-	}
-	for (size_t i = 0; i < count.file_count; i++)
-		ret->memory_bytes += count.files[i].bytes;
-	ret->memory_bytes += usage_of_unseen() + usage_of_all_mappings(n, init, shared);
-	/* Of its own mounts and namespace; where there are none it may write no such files. */
-	if (init)
-		ret->memory_bytes += usage_of_mounts(memory) + usage_of_segments();
+	for (size_t i = 0; i < n; i++)
+		if (init || all[i].below)
+			ret->processes += all[i].threads ? all[i].threads : 1;
+	if (wanted == USAGE_PROCESSES_AND_MEMORY)
+		ret->memory_bytes = usage_of_memory(n, init, memory);
 }

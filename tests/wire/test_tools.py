@@ -265,7 +265,7 @@ def test_a_memory_hog_is_one_failed_call():
     check_equal("ok", end["ok"], False)
     holds("many together", end["result"], "daemon.toolMemoryMb")
     check(time.monotonic() - begun < 40, "it took too long")
-    holds("the log", bench.home.log(), "ERROR tool worker crashed: heap out of memory: it used")
+    holds("the log", bench.home.log(), "ERROR tool worker crashed: heap out of memory: it wanted")
 
 
 def test_a_tool_of_our_own_that_runs_out_of_memory_says_so():

@@ -59,7 +59,7 @@ static int start(const struct sandbox_support *support, pid_t *ret_pid)
 	if (*ret_pid == 0) {
 		close(fds[0]);
 		supervisor_run(&(struct supervisor_opts){
-		    .socket = fds[1], .support = support, .net_rules = -1});
+		    .socket = fds[1], .support = support, .net_rules = -1, .groups = -1});
 	}
 	close(fds[1]);
 	return fds[0];
