@@ -53,8 +53,9 @@ struct broker_link {
 /* Can this system do it? Forks; with and without capabilities the answer is the same. */
 bool broker_possible(void);
 
-/* A call waits at the listener: hand it on. */
-void broker_on_call(struct broker_link *link);
+/* What poll(2) says of the listener: a call waits, which is handed on, or no process is left that
+ * has the filter. Never blocks. */
+void broker_on_call(struct broker_link *link, int revents);
 
 /* The broker said something, or is gone. */
 void broker_on_answer(struct broker_link *link);

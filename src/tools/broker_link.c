@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -128,7 +129,7 @@ static void link_make_memory_file(int listener, int memory, const struct seccomp
 		close(fd);
 }
 
-void broker_on_call(struct broker_link *link)
+void broker_on_call(struct broker_link *link, int revents)
 {
 	struct broker_message m = {0};
 	union link_call c;
@@ -136,6 +137,11 @@ void broker_on_call(struct broker_link *link)
 	char path[64];
 	pid_t tid;
 
+	/* Before Linux 6.11 a receive would wait for ever once nobody is left. */
+	if (!(revents & POLLIN)) {
+		broker_finish(link);
+		return;
+	}
 	memset(&c, 0, sizeof c);
 	if (ioctl(link->listener, SECCOMP_IOCTL_NOTIF_RECV, &c) != 0) {
 		/* No process is left that has the filter. */

@@ -643,7 +643,7 @@ static void watch(struct supervisor *s, bool function)
 		if (fds[4].revents)
 			take_listener(s);
 		if (fds[5].revents && s->link.listener >= 0)
-			broker_on_call(&s->link);
+			broker_on_call(&s->link, fds[5].revents);
 		if (fds[6].revents && s->link.socket >= 0)
 			broker_on_answer(&s->link);
 		if (fds[7].revents || fds[8].revents)
