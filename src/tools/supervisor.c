@@ -878,6 +878,9 @@ void supervisor_run(const struct supervisor_opts *opts)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (command && s.request.step == STEP_PREVIEW)
 		answer_look(&s);
+	/* With power: the root of the hierarchy may be written by it alone. */
+	control_group_make(
+	    opts->groups, opts->group, s.request.memory_mb, LIMITS_PROCESSES_MOST, &s.group);
 	/* The view is made: what is left needs no power, and no tool may look into us, who hold the
 	   daemon's socket and the artifacts. */
 	if ((!opts->support->keep_power && sandbox_drop_capabilities() != 0) ||
@@ -886,8 +889,6 @@ void supervisor_run(const struct supervisor_opts *opts)
 	set_times(&s, command);
 	if (command && s.request.step == STEP_RUN)
 		s.output = output_new(s.view.artifacts, s.request.session, s.request.call);
-	control_group_make(
-	    opts->groups, opts->group, s.request.memory_mb, LIMITS_PROCESSES_MOST, &s.group);
 	if (!start_tool(&s, !command))
 		refuse(&s, "the system could not start a process for the tool");
 	if (s.request.step == STEP_BACKGROUND)
