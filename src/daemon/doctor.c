@@ -99,6 +99,16 @@ static void on_preflight(void *data, const struct preflight_answer *a)
 		check(d, "LMX", true, NULL, "reachable (%s)", name);
 		check(d, "model", false, "load a model in the model server", "none is loaded");
 		break;
+	case PREFLIGHT_UNNAMED:
+		check(d, "LMX", true, NULL, "reachable (%s)", name);
+		check(d, "model", false,
+		    "load a model in the model server, or opta config set model.default NAME",
+		    "its list names none that can be asked");
+		break;
+	case PREFLIGHT_LOADING:
+		check(d, "LMX", true, NULL, "reachable (%s)", name);
+		check(d, "model", false, "wait a moment", "still loading: %s", a->why->text);
+		break;
 	case PREFLIGHT_REFUSED:
 		check(d, "LMX", false, "opta config set connection.apiKey KEY", "%s", a->why->text);
 		check(d, "model", false, NULL, "unknown: the model server refuses us");

@@ -1,78 +1,80 @@
-/* One question to the model server. See the drawing in ask.h. */
+/*
+ * One question to the model server. States are in ask.h; every path out of one
+ * goes through end(), which tells on_end once.
+ */
 #include "model/ask.h"
 
 #include <assert.h>
 #include <uv.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/ids.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "model/answer.h"
 #include "model/delta.h"
+#include "model/dialect.h"
+#include "model/error.h"
+#include "model/negotiation.h"
 #include "model/server.h"
-#include "model/text.h"
-#include "net/filter.h"
 #include "net/http_client.h"
 #include "net/ws_client.h"
 #include "protocol/events.h"
 #include "protocol/http.h"
 #include "protocol/sse.h"
 
-enum ask_state {
-	ASK_PREFLIGHT, /* is the server there, what has it loaded */
-	ASK_WS,	       /* streaming, or trying to, over WebSocket */
-	ASK_SSE,       /* the same over server-sent events */
-	ASK_BACKOFF,   /* waiting before the next try */
-	ASK_ENDED,     /* on_end was called, or cancelled */
-};
+enum ask_state { ASK_PREFLIGHT, ASK_WS, ASK_SSE, ASK_BACKOFF, ASK_ENDED };
 
-struct ask_tool {
-	struct buf id, name, arguments;
+enum {
+	ASK_LOADING_MS = 1000, /* between two looks at a server that loads */
+	ASK_MAX_PINGED = 5,    /* so many times as long as silence a server may only say it lives */
 };
 
 struct model_ask {
 	uv_loop_t *loop;
 	struct model_ask_opts opts; /* strings point into the copies below */
-	struct buf messages, tools;
+	struct buf tools;
 	char model[256];
 	enum ask_state state;
-	uv_timer_t timer; /* silence, or the backoff; carries the free */
+	const struct dialect *dialect; /* that is spoken, or will be */
+	uv_timer_t timer;	       /* silence, or the backoff; carries the free */
 	struct preflight_call *preflight;
 	struct ws_call *ws;
 	struct http_call *http;
 	struct sse *sse;
-	struct model_text *text;
-	struct buf error_body;	    /* of an HTTP answer that is no stream */
-	struct ask_tool *tools_out; /* owned, tool_count */
-	size_t tool_count, answer_bytes, deltas;
-	int status, retries;
+	struct answer answer;
+	struct buf body;	 /* the beginning of an HTTP answer that is no stream so far */
+	size_t body_max;	 /* bytes of it that are kept */
+	uint64_t begun_us;	 /* when it was asked first */
+	uint64_t silent_us;	 /* since when nothing of an answer came */
+	uint64_t retry_after_ms; /* the server's wish, 0 none */
+	unsigned retries, dropped, events;
+	int status;
 	bool framed; /* SSE: the body's end is told apart from a cut connection */
-	bool ready, got_delta, got_finish, no_ws, paused;
-	bool has_usage;
-	uint64_t prompt_tokens, completion_tokens;
-	char finish_reason[32], request_id[128];
+	bool ready, paused, said_loading, no_ws, overflowed,
+	    done; /* done: it said that all is there */
+	char request_id[128];
 	char other_type[80]; /* of an answer that is no stream; "" when it is one */
 };
 
 static void start_stream(struct model_ask *a);
+static void ask_preflight(struct model_ask *a);
 
 static void on_closed(uv_handle_t *handle)
 {
 	struct model_ask *a = handle->data;
 
-	for (size_t i = 0; i < a->tool_count; i++) {
-		buf_finish(&a->tools_out[i].id);
-		buf_finish(&a->tools_out[i].name);
-		buf_finish(&a->tools_out[i].arguments);
-	}
-	free(a->tools_out);
-	model_text_free(a->text);
+	answer_free(&a->answer);
 	sse_free(a->sse);
-	buf_finish(&a->messages);
 	buf_finish(&a->tools);
-	buf_finish(&a->error_body);
+	buf_finish(&a->body);
 	free(a);
+}
+
+static const char *request_id(const struct model_ask *a)
+{
+	return a->answer.request_id[0] ? a->answer.request_id : a->request_id;
 }
 
 /* Drop whatever connection there is. */
@@ -85,10 +87,10 @@ static void hang_up(struct model_ask *a)
 	if (a->ws) {
 		/* Closing alone would do; some builds stop sooner when told (they ignore what they
 		 * do not know). */
-		buf_adds(&cancel, "{\"type\":\"chat.cancel\",\"request_id\":");
-		json_put_cstr(&cancel, a->request_id);
-		buf_addc(&cancel, '}');
-		ws_call_send(a->ws, cancel.p, cancel.len);
+		if (a->dialect->put_cancel) {
+			a->dialect->put_cancel(&cancel, request_id(a));
+			ws_call_send(a->ws, cancel.p, cancel.len);
+		}
 		buf_finish(&cancel);
 		ws_call_close(a->ws, 1000);
 		a->ws = NULL;
@@ -106,14 +108,80 @@ void model_ask_cancel(struct model_ask *a)
 	uv_close((uv_handle_t *)&a->timer, on_closed);
 }
 
+/* --- the end --- */
+
+/* Why the answer ended, as turn.done says it. */
+static const char *finish_reason(const struct model_ask *a)
+{
+	if (a->answer.refused)
+		return "refusal";
+	if (a->answer.finish_reason[0])
+		return a->answer.finish_reason;
+	return a->done ? "stop" : "unknown";
+}
+
+/* What a person should know of an answer that is good and yet not what they expect. */
+static void tell_oddities(struct model_ask *a)
+{
+	const struct answer *r = &a->answer;
+	const char *reason = finish_reason(a), *message = NULL;
+	bool nothing = !r->texts && !r->assembly.count;
+
+	if (strcmp(reason, "length") == 0 || strcmp(reason, "max_tokens") == 0)
+		message = nothing
+			      ? "the answer was cut by the token limit before it said anything: "
+				"raise model.maxTokens, or the server's own limit"
+			      : "the answer was cut by the token limit: say \"go on\", or raise "
+				"model.maxTokens or the server's own limit";
+	else if (strcmp(reason, "content_filter") == 0)
+		message = "the model server's content filter ended the answer";
+	else if (strcmp(reason, "refusal") == 0)
+		message = "the model refused to answer";
+	else if (nothing)
+		message = r->deltas && r->server_thinks
+			      ? "the model thought and then said nothing: ask again"
+			      : "the model's answer was empty: ask again";
+	else if (strcmp(reason, "unknown") == 0)
+		message = "the model server did not say that its answer is whole: it may be cut";
+	if (message)
+		a->opts.on_progress(a->opts.data, "model.notice", message);
+}
+
+static void tell_end(struct model_ask *a, const char *code, const char *message)
+{
+	struct answer *r = &a->answer;
+	struct buf parts = {0};
+	struct model_tool_call *calls =
+	    r->assembly.count ? mem_zalloc(r->assembly.count, sizeof *calls) : NULL;
+
+	for (size_t i = 0; i < r->assembly.count; i++) {
+		struct assembly_call *c = &r->assembly.calls[i];
+
+		calls[i] = (struct model_tool_call){.id = buf_cstr(&c->id),
+		    .name = buf_cstr(&c->name),
+		    .arguments = buf_cstr(&c->arguments),
+		    .more = c->more.len ? buf_cstr(&c->more) : NULL};
+	}
+	answer_put_parts(r, &parts);
+	a->opts.on_end(a->opts.data, &(struct model_result){.code = code,
+					 .message = message,
+					 .finish_reason = finish_reason(a),
+					 .dialect = a->dialect->name,
+					 .dropped = a->dropped,
+					 .has_usage = r->has_usage,
+					 .prompt_tokens = r->prompt_tokens,
+					 .completion_tokens = r->completion_tokens,
+					 .parts = parts.len ? buf_cstr(&parts) : NULL,
+					 .calls = calls,
+					 .call_count = r->assembly.count});
+	buf_finish(&parts);
+	free(calls);
+}
+
 static void end(struct model_ask *a, const char *code, const char *message)
 {
-	struct model_result result = {.code = code, .message = message};
-	struct model_tool_call *calls = NULL;
-
 	if (a->state == ASK_ENDED)
 		return;
-	result.dialect = a->state == ASK_WS ? "lmx_ws" : "openai_chat";
 	/* The peer is done with us when all went well: nothing to cancel. */
 	if (!code && a->ws) {
 		ws_call_close(a->ws, 1000);
@@ -121,26 +189,18 @@ static void end(struct model_ask *a, const char *code, const char *message)
 	}
 	if (code)
 		model_server_distrust(a->opts.server);
-	model_text_end(a->text);
+	else
+		model_server_answered(a->opts.server);
+	answer_end(&a->answer);
+	if (!code && a->state != ASK_ENDED)
+		tell_oddities(a);
 	if (a->state == ASK_ENDED)
 		return;
 	model_ask_cancel(a);
-	if (a->tool_count)
-		calls = mem_zalloc(a->tool_count, sizeof *calls);
-	for (size_t i = 0; i < a->tool_count; i++)
-		calls[i] =
-		    (struct model_tool_call){.id = (char *)(uintptr_t)buf_cstr(&a->tools_out[i].id),
-			.name = (char *)(uintptr_t)buf_cstr(&a->tools_out[i].name),
-			.arguments = (char *)(uintptr_t)buf_cstr(&a->tools_out[i].arguments)};
-	result.finish_reason = a->finish_reason[0] ? a->finish_reason : "stop";
-	result.has_usage = a->has_usage;
-	result.prompt_tokens = a->prompt_tokens;
-	result.completion_tokens = a->completion_tokens;
-	result.calls = calls;
-	result.call_count = a->tool_count;
-	a->opts.on_end(a->opts.data, &result);
-	free(calls);
+	tell_end(a, code, message);
 }
+
+/* --- silence --- */
 
 static void on_silence(uv_timer_t *timer)
 {
@@ -150,14 +210,30 @@ static void on_silence(uv_timer_t *timer)
 	if (a->state == ASK_ENDED || a->paused)
 		return;
 	snprintf(message, sizeof message, "the model server said nothing for %.1f s",
-	    (double)(a->got_delta ? a->opts.idle_ms : a->opts.first_token_ms) / 1000.0);
+	    (double)(clock_mono_us() - a->silent_us) / 1000000.0);
 	end(a, TURN_ERROR_TIMEOUT, message);
 }
 
+static uint64_t silence_ms(const struct model_ask *a)
+{
+	return a->answer.got_delta ? a->opts.idle_ms : a->opts.first_token_ms;
+}
+
+/* Something of the answer came, or the question went out. */
 static void watch(struct model_ask *a)
 {
-	uv_timer_start(
-	    &a->timer, on_silence, a->got_delta ? a->opts.idle_ms : a->opts.first_token_ms, 0);
+	a->silent_us = clock_mono_us();
+	uv_timer_start(&a->timer, on_silence, silence_ms(a), 0);
+}
+
+/* It lives: comments and pings come while it reads a long prompt. Not for ever. */
+static void watch_life(struct model_ask *a)
+{
+	uint64_t silent_ms = (clock_mono_us() - a->silent_us) / 1000;
+
+	if (a->answer.got_delta || silent_ms > ASK_MAX_PINGED * silence_ms(a))
+		return;
+	uv_timer_start(&a->timer, on_silence, silence_ms(a), 0);
 }
 
 static void move(struct model_ask *a, enum ask_state to)
@@ -173,7 +249,100 @@ static void move(struct model_ask *a, enum ask_state to)
 	a->state = to;
 }
 
-/* --- preflight and retries --- */
+/* --- trying again --- */
+
+static void on_backoff_over(uv_timer_t *timer)
+{
+	struct model_ask *a = timer->data;
+
+	if (a->state != ASK_BACKOFF)
+		return;
+	move(a, ASK_PREFLIGHT);
+	ask_preflight(a);
+}
+
+/* Ask again in ms, from the beginning. Never at once: what called us still reads the answer. */
+static void ask_again(struct model_ask *a, uint64_t ms)
+{
+	hang_up(a);
+	move(a, ASK_BACKOFF);
+	uv_timer_start(&a->timer, on_backoff_over, ms, 0);
+}
+
+/* A try failed before the first token: again, or give up with code. */
+static void retry(struct model_ask *a, const char *code, const char *why)
+{
+	static const unsigned wait_ms[ASK_MAX_RETRIES] = {500, 1000, 2000};
+	char message[600];
+	uint64_t ms;
+
+	if (a->retries == ASK_MAX_RETRIES) {
+		end(a, code, why);
+		return;
+	}
+	ms = a->retry_after_ms ? a->retry_after_ms : wait_ms[a->retries];
+	if (a->retry_after_ms > a->opts.first_token_ms) {
+		snprintf(message, sizeof message,
+		    "%.300s; it asks to come back in %.0f s, which is longer than "
+		    "model.firstTokenTimeoutMs allows",
+		    why, (double)a->retry_after_ms / 1000.0);
+		end(a, code, message);
+		return;
+	}
+	a->retries++;
+	model_server_distrust(a->opts.server);
+	snprintf(message, sizeof message, "%.400s; trying again in %.1f s (%d of %d)", why,
+	    (double)ms / 1000.0, a->retries, ASK_MAX_RETRIES);
+	ask_again(a, ms);
+	a->opts.on_progress(a->opts.data, "lmx.retry", message);
+}
+
+/* It loads a model, which may take minutes: as long as a first token may take. */
+static void wait_for_loading(struct model_ask *a, const char *why)
+{
+	uint64_t waited_ms = (clock_mono_us() - a->begun_us) / 1000;
+	char message[600];
+
+	if (waited_ms + ASK_LOADING_MS > a->opts.first_token_ms) {
+		snprintf(message, sizeof message,
+		    "the model server still loads after %.0f s: %.400s", (double)waited_ms / 1000.0,
+		    why);
+		end(a, TURN_ERROR_TIMEOUT, message);
+		return;
+	}
+	model_server_distrust(a->opts.server);
+	ask_again(a, a->retry_after_ms && a->retry_after_ms < a->opts.first_token_ms
+			 ? a->retry_after_ms
+			 : ASK_LOADING_MS);
+	if (a->said_loading)
+		return;
+	a->said_loading = true;
+	snprintf(
+	    message, sizeof message, "the model server is not ready yet, waiting: %.400s", why);
+	a->opts.on_progress(a->opts.data, "model.loading", message);
+}
+
+/* --- preflight --- */
+
+static void on_ready(struct model_ask *a, const struct preflight_answer *answer)
+{
+	if (!a->model[0])
+		snprintf(a->model, sizeof a->model, "%s", answer->model);
+	if (!answer->lmx)
+		a->dialect = &dialect_openai_chat;
+	a->dropped |= model_server_dropped(a->opts.server, a->model);
+	if (!a->ready) {
+		a->ready = true;
+		if (!a->opts.on_ready(
+			a->opts.data, a->model, model_server_context(a->opts.server, a->model))) {
+			end(a, TURN_ERROR_CONTEXT,
+			    "this message alone is larger than the model's context");
+			return;
+		}
+	}
+	if (a->state != ASK_ENDED)
+		start_stream(a);
+}
 
 static void on_preflight(void *data, const struct preflight_answer *answer)
 {
@@ -183,20 +352,18 @@ static void on_preflight(void *data, const struct preflight_answer *answer)
 	a->preflight = NULL;
 	switch (answer->result) {
 	case PREFLIGHT_READY:
-		if (!a->model[0])
-			snprintf(a->model, sizeof a->model, "%s", answer->model);
-		if (!a->ready) {
-			a->ready = true;
-			if (!a->opts.on_ready(
-				a->opts.data, a->model, answer->context_tokens, &a->messages)) {
-				end(a, TURN_ERROR_CONTEXT,
-				    "this message alone is larger than the model's context");
-				return;
-			}
-		}
-		if (a->state != ASK_ENDED)
-			start_stream(a);
+		on_ready(a, answer);
 		return;
+	case PREFLIGHT_LOADING:
+		wait_for_loading(a, answer->why->text);
+		return;
+	case PREFLIGHT_UNNAMED:
+		/* A list is a hint: who was named is asked. */
+		if (a->model[0]) {
+			on_ready(a, answer);
+			return;
+		}
+		/* fall through */
 	case PREFLIGHT_NO_MODEL:
 		a->opts.on_preflight_failed(a->opts.data, answer->why->text);
 		end(a, TURN_ERROR_NO_MODEL, answer->why->text);
@@ -220,153 +387,92 @@ static void ask_preflight(struct model_ask *a)
 	watch(a);
 }
 
-static void on_backoff_over(uv_timer_t *timer)
-{
-	struct model_ask *a = timer->data;
+/* --- refusals --- */
 
-	if (a->state != ASK_BACKOFF)
-		return;
-	move(a, ASK_PREFLIGHT);
-	ask_preflight(a);
+/* Asked again at once, without what was refused. False: nothing of it can be left out. */
+static bool asked_without(struct model_ask *a, const char *said)
+{
+	struct negotiation n;
+	char message[700];
+
+	if (a->answer.got_delta ||
+	    !negotiation_find(said, a->dropped, a->tools.len > 0, a->opts.max_tokens > 0, &n))
+		return false;
+	a->dropped |= n.drop;
+	model_server_note_drop(a->opts.server, a->model, n.drop);
+	snprintf(message, sizeof message, "%s: asked again %s (the server says: %.300s)", n.refused,
+	    n.instead, said);
+	ask_again(a, 0);
+	a->opts.on_progress(
+	    a->opts.data, n.drop == DROP_TOOLS ? "lmx.no_tools" : "lmx.negotiated", message);
+	return true;
 }
 
-/* A try failed before the first token: again, or give up with code. */
-static void retry(struct model_ask *a, const char *code, const char *why)
+/* The prompt is larger than the context: a shorter one, once. */
+static bool asked_shorter(struct model_ask *a)
 {
-	static const unsigned wait_ms[ASK_MAX_RETRIES] = {500, 1000, 2000};
-	char message[600];
-
-	model_server_distrust(a->opts.server);
-	hang_up(a);
-	if (a->retries == ASK_MAX_RETRIES) {
-		end(a, code, why);
-		return;
-	}
-	snprintf(message, sizeof message, "%.400s; trying again in %.1f s (%d of %d)", why,
-	    wait_ms[a->retries] / 1000.0, a->retries + 1, ASK_MAX_RETRIES);
-	move(a, ASK_BACKOFF);
-	uv_timer_start(&a->timer, on_backoff_over, wait_ms[a->retries], 0);
-	a->retries++;
-	a->opts.on_progress(a->opts.data, "lmx.retry", message);
+	if (a->answer.got_delta || a->overflowed || !a->opts.on_overflow(a->opts.data))
+		return false;
+	a->overflowed = true;
+	ask_again(a, 0);
+	return true;
 }
 
-/* --- deltas --- */
+/* The server said no, or that it failed; before the first token there may be another way. */
+static void fail(struct model_ask *a, const char *said, bool overflow, const char *message)
+{
+	if (overflow && asked_shorter(a))
+		return;
+	if (!overflow && asked_without(a, said))
+		return;
+	end(a, overflow ? TURN_ERROR_CONTEXT : TURN_ERROR_MODEL, message);
+}
+
+/* --- messages --- */
 
 static void on_text(void *data, bool thinking, const char *p, size_t n)
 {
 	struct model_ask *a = data;
 
-	if (a->state == ASK_ENDED)
-		return;
-	a->opts.on_text(a->opts.data, thinking, p, n);
+	if (a->state != ASK_ENDED)
+		a->opts.on_text(a->opts.data, thinking, p, n);
 }
 
-/* Which call of the answer this is a fragment of. Some servers give no index: then a new id, or a
- * name without one, begins the next call. */
-static uint64_t place_of(const struct model_ask *a, const struct delta_tool *from)
+static void on_bad_message(struct model_ask *a, const char *p, size_t n)
 {
-	if (from->has_index)
-		return from->index;
-	for (size_t i = 0; from->id.n && i < a->tool_count; i++)
-		if (str_eq(from->id, buf_cstr(&a->tools_out[i].id)))
-			return i;
-	return from->id.n || from->name.n || !a->tool_count ? a->tool_count : a->tool_count - 1;
-}
+	char said[300], message[400];
+	bool overflow;
 
-static bool take_tools(struct model_ask *a, const struct delta *d)
-{
-	for (size_t i = 0; i < d->tool_count; i++) {
-		const struct delta_tool *from = &d->tools[i];
-		uint64_t place = place_of(a, from);
-		struct ask_tool *to;
-
-		if (place >= DELTA_MAX_TOOL_CALLS)
-			return false;
-		if (place >= a->tool_count) {
-			size_t want = place + 1;
-
-			a->tools_out = mem_realloc(a->tools_out, want * sizeof *a->tools_out);
-			memset(a->tools_out + a->tool_count, 0,
-			    (want - a->tool_count) * sizeof *a->tools_out);
-			a->tool_count = want;
-		}
-		to = &a->tools_out[place];
-		if (to->arguments.len + from->arguments.n > DELTA_MAX_ARGUMENTS ||
-		    to->id.len + from->id.n > 256 || to->name.len + from->name.n > 256)
-			return false;
-		/* Some servers repeat id and name in each fragment. */
-		if (!to->id.len)
-			buf_add(&to->id, from->id.p, from->id.n);
-		if (!to->name.len)
-			buf_add(&to->name, from->name.p, from->name.n);
-		buf_add(&to->arguments, from->arguments.p, from->arguments.n);
-		a->answer_bytes += from->arguments.n;
-	}
-	return true;
+	error_of_text((struct str){p, n}, said, sizeof said, &overflow);
+	snprintf(message, sizeof message,
+	    "the model server sent something that is not its protocol: %.200s", said);
+	end(a, TURN_ERROR_MODEL, message);
 }
 
 /* One message of the stream. The ask may have ended when this returns. */
-static void take_message(struct model_ask *a, const char *p, size_t n)
+static void take_message(struct model_ask *a, struct str event, const char *p, size_t n)
 {
 	struct delta d;
+	bool done;
 
-	if (delta_parse(p, n, &d) != 0) {
-		end(a, TURN_ERROR_MODEL,
-		    "the model server sent something that is not its protocol");
+	if (a->dialect->take(event, p, n, &d) != 0) {
+		on_bad_message(a, p, n);
 		return;
 	}
+	a->events++;
 	if (d.error[0]) {
-		end(a, d.context_overflow ? TURN_ERROR_CONTEXT : TURN_ERROR_MODEL, d.error);
-		delta_finish(&d);
-		return;
-	}
-	a->answer_bytes += d.text.n + d.thinking.n;
-	if (!take_tools(a, &d) || a->answer_bytes > ASK_MAX_ANSWER ||
-	    ++a->deltas > ASK_MAX_DELTAS) {
+		fail(a, d.error, d.context_overflow, d.error);
+	} else if (answer_take(&a->answer, &d) != 0) {
 		end(a, TURN_ERROR_MODEL, "the model's answer is too large");
-		delta_finish(&d);
-		return;
+	} else {
+		done = d.done;
+		a->done |= done;
+		if (a->state != ASK_ENDED)
+			watch(a);
+		if (done)
+			end(a, NULL, NULL);
 	}
-	if (d.text.n || d.thinking.n || d.tool_count)
-		a->got_delta = true;
-	if (d.request_id[0] && strcmp(d.request_id, a->request_id) != 0)
-		snprintf(a->request_id, sizeof a->request_id, "%s", d.request_id);
-	if (d.finish_reason[0]) {
-		snprintf(a->finish_reason, sizeof a->finish_reason, "%s", d.finish_reason);
-		a->got_finish = true;
-	}
-	if (d.has_usage) {
-		a->has_usage = true;
-		a->prompt_tokens = d.prompt_tokens;
-		a->completion_tokens = d.completion_tokens;
-	}
-	watch(a);
-	if (d.thinking.n)
-		model_text_feed(a->text, true, d.thinking.p, d.thinking.n);
-	if (d.text.n && a->state != ASK_ENDED)
-		model_text_feed(a->text, false, d.text.p, d.text.n);
-	if (d.done && a->state != ASK_ENDED)
-		end(a, NULL, NULL);
 	delta_finish(&d);
-}
-
-/* --- the request --- */
-
-static void put_common(struct model_ask *a, struct buf *b)
-{
-	buf_adds(b, "\"stream\":true,\"model\":");
-	json_put_cstr(b, a->model);
-	buf_adds(b, ",\"messages\":");
-	buf_add(b, a->messages.p, a->messages.len);
-	if (a->tools.len) {
-		buf_adds(b, ",\"tools\":");
-		buf_add(b, a->tools.p, a->tools.len);
-		buf_adds(b, ",\"tool_choice\":\"auto\"");
-	}
-	if (a->opts.max_tokens) {
-		buf_adds(b, ",\"max_tokens\":");
-		buf_addu(b, a->opts.max_tokens);
-	}
 }
 
 /* --- WebSocket --- */
@@ -377,6 +483,7 @@ static void fall_back(struct model_ask *a, const char *why)
 
 	a->ws = NULL;
 	a->no_ws = true;
+	a->dialect = a->dialect->fallback;
 	snprintf(
 	    message, sizeof message, "no WebSocket at the model server (%.200s); using SSE", why);
 	move(a, ASK_SSE);
@@ -386,16 +493,28 @@ static void fall_back(struct model_ask *a, const char *why)
 		start_stream(a);
 }
 
+/* The body of a request, as things are now. Owned by the caller. */
+static void put_request(struct model_ask *a, struct buf *out)
+{
+	struct put put = {.model = a->model,
+	    .request_id = a->request_id,
+	    .tools = a->tools.len ? buf_cstr(&a->tools) : NULL,
+	    .max_tokens = a->opts.max_tokens,
+	    .dropped = a->dropped};
+	char server[300];
+
+	model_server_name(a->opts.server, server, sizeof server);
+	put.server = server;
+	a->opts.on_prompt(a->opts.data, &put);
+	a->dialect->put_request(out, &put);
+}
+
 static void on_ws_open(void *data)
 {
 	struct model_ask *a = data;
 	struct buf b = {0};
 
-	buf_adds(&b, "{\"type\":\"chat.request\",\"request_id\":");
-	json_put_cstr(&b, a->request_id);
-	buf_addc(&b, ',');
-	put_common(a, &b);
-	buf_addc(&b, '}');
+	put_request(a, &b);
 	ws_call_send(a->ws, b.p, b.len);
 	buf_finish(&b);
 }
@@ -405,7 +524,7 @@ static void on_ws_message(void *data, const char *p, size_t n)
 	struct model_ask *a = data;
 
 	if (a->state == ASK_WS)
-		take_message(a, p, n);
+		take_message(a, (struct str){NULL, 0}, p, n);
 }
 
 static void on_ws_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
@@ -415,10 +534,11 @@ static void on_ws_closed(void *data, bool opened, uint16_t code, int status, con
 	a->ws = NULL;
 	if (a->state != ASK_WS)
 		return;
-	if (a->got_delta) {
-		if (code == 1000)
+	if (a->answer.got_delta) {
+		if (code == 1000) {
+			a->done = true;
 			end(a, NULL, NULL);
-		else if (code == 1009 || err->code == ERR_LIMIT)
+		} else if (code == 1009 || err->code == ERR_LIMIT)
 			end(a, TURN_ERROR_MODEL,
 			    "the model server sent a message that is too large");
 		else
@@ -431,9 +551,9 @@ static void on_ws_closed(void *data, bool opened, uint16_t code, int status, con
 
 static void start_ws(struct model_ask *a, const struct target *t, struct filter *filter)
 {
-	char path[600];
+	char path[TARGET_MAX_PATH];
 
-	snprintf(path, sizeof path, "%s/v1/chat/stream", t->prefix);
+	target_path(t, a->dialect->path, path, sizeof path);
 	a->ws = ws_call_start(a->loop, &(struct ws_call_opts){.host = t->host,
 					   .port = t->port,
 					   .target = path,
@@ -449,14 +569,16 @@ static void start_ws(struct model_ask *a, const struct target *t, struct filter 
 
 /* --- server-sent events --- */
 
-static int on_sse_event(void *data, struct str text, struct str id)
+static int on_sse_event(void *data, const struct sse_event *event)
 {
 	struct model_ask *a = data;
 
-	if (str_eq(str_trim(text), "[DONE]"))
+	if (str_eq(str_trim(event->text), "[DONE]")) {
+		a->done = true;
 		end(a, NULL, NULL);
-	else
-		take_message(a, text.p, text.n);
+	} else {
+		take_message(a, event->name, event->text.p, event->text.n);
+	}
 	return a->state == ASK_SSE ? 0 : ERR_CLOSED;
 }
 
@@ -471,15 +593,49 @@ static void take_type(struct model_ask *a, struct str type)
 		snprintf(a->other_type, sizeof a->other_type, "%.*s", (int)type.n, type.p);
 }
 
+/* Retry-After in seconds (RFC 9110, 10.2.3); a date is not asked for by any model server. */
+static uint64_t take_retry_after(struct str value)
+{
+	struct str whole;
+	uint64_t seconds;
+
+	str_cut(str_trim(value), '.', &whole);
+	return value.p && str_parse_u64(whole, 86400, &seconds) ? seconds * 1000 : 0;
+}
+
 static bool on_sse_head(void *data, int status, const struct http_parser *parser)
 {
 	struct model_ask *a = data;
+	struct str location = http_header(parser, "Location", NULL);
 
 	a->status = status;
 	a->framed = http_header_has(parser, "Transfer-Encoding", "chunked") ||
 		    http_header(parser, "Content-Length", NULL).p;
+	a->retry_after_ms = take_retry_after(http_header(parser, "Retry-After", NULL));
 	take_type(a, http_header(parser, "Content-Type", NULL));
+	a->body_max = status == 200 ? DELTA_MAX_MESSAGE : ASK_MAX_ERROR_BODY;
+	if (status >= 300 && status < 400 && location.p) {
+		char message[600];
+
+		snprintf(message, sizeof message,
+		    "the model server sends its questions on to %.*s (HTTP %d): set that as "
+		    "connection.host",
+		    (int)(location.n < 400 ? location.n : 400), location.p, status);
+		end(a, TURN_ERROR_MODEL, message);
+		return false;
+	}
 	return status != 101;
+}
+
+static bool says_loading(const char *said)
+{
+	static const char *const words[] = {
+	    "load", "not ready", "starting", "warming", "initializ"};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcasestr(said, words[i]))
+			return true;
+	return false;
 }
 
 static void on_http_error(struct model_ask *a)
@@ -487,10 +643,18 @@ static void on_http_error(struct model_ask *a)
 	bool overflow;
 	char said[400], note[300] = "", message[800];
 
-	delta_error_text(a->error_body.p, a->error_body.len, said, sizeof said, &overflow);
-	if (a->status >= 500) {
-		snprintf(message, sizeof message, "the model server failed (HTTP %d): %s",
-		    a->status, said);
+	delta_error_text(a->body.p, a->body.len, said, sizeof said, &overflow);
+	snprintf(message, sizeof message, "the model server %s (HTTP %d): %s",
+	    a->status >= 500 ? "failed" : "refused the request", a->status, said);
+	if (a->status == 503 && says_loading(said)) {
+		wait_for_loading(a, message);
+		return;
+	}
+	if (overflow || negotiation_names(said)) {
+		fail(a, said, overflow, message);
+		return;
+	}
+	if (a->status >= 500 || (a->status == 429 && a->retry_after_ms)) {
 		retry(a, TURN_ERROR_MODEL, message);
 		return;
 	}
@@ -498,94 +662,134 @@ static void on_http_error(struct model_ask *a)
 		model_server_key_note(a->opts.server, note, sizeof note);
 	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s%s",
 	    a->status, said, note);
-	end(a, overflow ? TURN_ERROR_CONTEXT : TURN_ERROR_MODEL, message);
+	fail(a, said, false, message);
 }
 
-static void on_other_type(struct model_ask *a)
+/* A 200 that was no stream: one whole answer, an error in JSON, or a page. */
+static void on_one_answer(struct model_ask *a)
 {
-	bool overflow;
+	struct str json = str_trim((struct str){a->body.p, a->body.len});
+	const char *mark = json.n ? memmem(json.p, json.n, "\ndata:", 6) : NULL;
 	char said[300], message[500];
+	bool overflow;
 
-	delta_error_text(a->error_body.p, a->error_body.len, said, sizeof said, &overflow);
+	/* The mark of a stream may follow the answer. */
+	if (mark)
+		json.n = (size_t)(mark - json.p);
+	if (json.n && (json.p[0] == '{' || json.p[0] == '[')) {
+		take_message(a, (struct str){NULL, 0}, json.p, json.n);
+		if (a->state != ASK_SSE)
+			return;
+		if (a->answer.got_delta || a->answer.got_finish) {
+			end(a, NULL, NULL);
+			return;
+		}
+	}
+	delta_error_text(json.p ? json.p : "", json.n, said, sizeof said, &overflow);
 	snprintf(message, sizeof message,
 	    "the model server answered with %s where text/event-stream was expected: %s",
-	    a->other_type, said);
+	    a->other_type[0] ? a->other_type : "no event", said);
 	end(a, TURN_ERROR_MODEL, message);
 }
 
-static void on_no_stream(struct model_ask *a)
+/* Does it look like events so far, and not like one answer or a page? */
+static bool looks_like_stream(const struct model_ask *a)
 {
-	if (a->status == 200)
-		on_other_type(a);
-	else
-		on_http_error(a);
+	struct str body = {a->body.p, a->body.len};
+
+	if (body.n && str_starts(body, "\xEF\xBB\xBF"))
+		body = (struct str){body.p + 3, body.n - 3};
+	body = str_trim(body);
+	return a->events || !body.n || !strchr("{[<", body.p[0]);
 }
 
-/* Keep the beginning of what is no stream. False: that was enough of it. */
-static bool keep_error(struct model_ask *a, const char *p, size_t n)
+/* Keep the beginning of what is no stream so far. False: that was enough of it. */
+static bool keep_body(struct model_ask *a, const char *p, size_t n)
 {
-	size_t room = ASK_MAX_ERROR_BODY - a->error_body.len;
+	size_t room = a->body_max - a->body.len;
 
-	buf_add(&a->error_body, p, n < room ? n : room);
+	buf_add(&a->body, p, n < room ? n : room);
 	return n < room;
 }
 
 static void on_sse_body(void *data, const char *p, size_t n)
 {
 	struct model_ask *a = data;
+	int rc;
 
 	if (a->status != 200) {
-		if (!keep_error(a, p, n))
-			on_no_stream(a);
+		if (!keep_body(a, p, n))
+			on_http_error(a);
 		return;
 	}
-	if (sse_feed(a->sse, p, n) == ERR_LIMIT && a->state == ASK_SSE)
+	watch_life(a);
+	/* Some call a stream something else, and an answer a stream: believe what it is. */
+	if (!a->events && !keep_body(a, p, n) && !looks_like_stream(a)) {
+		on_one_answer(a);
+		return;
+	}
+	if (!looks_like_stream(a))
+		return;
+	rc = sse_feed(a->sse, p, n);
+	if (rc == ERR_LIMIT && a->state == ASK_SSE)
 		end(a, TURN_ERROR_MODEL, "the model server sent a line that is too large");
-	/* Some call a stream something else: believe what it is. */
-	if (a->state == ASK_SSE && a->other_type[0] && !a->got_delta && !keep_error(a, p, n))
-		on_no_stream(a);
 }
 
-static void on_sse_done(void *data, const struct err *err, bool sent)
+/* It ended: in order, or not. */
+static void on_stream_end(struct model_ask *a, const struct err *err)
 {
-	struct model_ask *a = data;
 	char message[500];
 
-	a->http = NULL;
-	if (a->state != ASK_SSE)
-		return;
-	if (a->status && (a->status != 200 || (a->other_type[0] && !a->got_delta))) {
-		on_no_stream(a);
+	if (err->code == 0 && !looks_like_stream(a)) {
+		on_one_answer(a);
 		return;
 	}
-	/* A stream that ended in order without [DONE] has said all it had to say. */
-	if (err->code == 0 && (a->got_finish || (a->framed && a->got_delta))) {
-		end(a, NULL, NULL);
-		return;
+	if (err->code == 0) {
+		if (sse_end(a->sse) == ERR_CLOSED || a->state != ASK_SSE)
+			return;
+		/* A stream that ended in order without [DONE] has said all it had to say. */
+		if (a->answer.got_finish || (a->framed && a->answer.got_delta)) {
+			end(a, NULL, NULL);
+			return;
+		}
 	}
 	snprintf(message, sizeof message, "the model server closed the connection%s: %.300s",
-	    a->got_delta ? " within its answer" : "", err->code ? err->text : "no answer");
-	if (a->got_delta)
+	    a->answer.got_delta ? " within its answer" : "", err->code ? err->text : "no answer");
+	if (a->answer.got_delta)
 		end(a, TURN_ERROR_UNREACHABLE, message);
 	else
 		retry(a, TURN_ERROR_UNREACHABLE, message);
 }
 
+static void on_sse_done(void *data, const struct err *err, bool sent)
+{
+	struct model_ask *a = data;
+
+	a->http = NULL;
+	if (a->state != ASK_SSE)
+		return;
+	if (a->status && a->status != 200)
+		on_http_error(a);
+	else
+		on_stream_end(a, err);
+}
+
 static void start_sse(struct model_ask *a, const struct target *t, struct filter *filter)
 {
 	struct buf headers = {0}, body = {0};
-	char path[600];
+	char path[TARGET_MAX_PATH];
 
 	buf_adds(&headers, "Content-Type: application/json\r\nAccept: text/event-stream\r\n");
 	buf_adds(&headers, model_server_headers(a->opts.server));
-	buf_addc(&body, '{');
-	put_common(a, &body);
-	buf_adds(&body, ",\"stream_options\":{\"include_usage\":true}}");
-	snprintf(path, sizeof path, "%s/v1/chat/completions", t->prefix);
+	put_request(a, &body);
+	target_path(t, a->dialect->path, path, sizeof path);
 	a->status = 0;
-	buf_clear(&a->error_body);
+	a->events = 0;
+	a->retry_after_ms = 0;
+	buf_clear(&a->body);
 	sse_free(a->sse);
 	a->sse = sse_new(DELTA_MAX_MESSAGE, on_sse_event, a);
+	sse_set_lenient(a->sse);
 	a->http = http_call_start(a->loop, &(struct http_call_opts){.host = t->host,
 					       .port = t->port,
 					       .method = "POST",
@@ -620,7 +824,7 @@ static void start_stream(struct model_ask *a)
 		return;
 	}
 	if (a->state == ASK_PREFLIGHT)
-		move(a, a->no_ws ? ASK_SSE : ASK_WS);
+		move(a, a->dialect->framing == FRAMING_WS ? ASK_WS : ASK_SSE);
 	if (a->state == ASK_WS)
 		start_ws(a, t, filter);
 	else
@@ -634,12 +838,14 @@ struct model_ask *model_ask_start(uv_loop_t *loop, const struct model_ask_opts *
 
 	a->loop = loop;
 	a->opts = *opts;
-	a->no_ws = opts->no_ws;
+	a->dialect = opts->no_ws ? &dialect_openai_chat : &dialect_lmx_ws;
+	a->dropped = opts->dropped;
+	a->begun_us = clock_mono_us();
 	snprintf(a->model, sizeof a->model, "%s", opts->model);
 	if (opts->tools)
 		buf_adds(&a->tools, opts->tools);
 	ids_make("req_", 8, a->request_id, sizeof a->request_id);
-	a->text = model_text_new(on_text, a);
+	answer_init(&a->answer, on_text, a);
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	ask_preflight(a);

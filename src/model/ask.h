@@ -23,19 +23,19 @@
 struct buf;
 struct model_ask;
 struct model_server;
+struct put;
 struct uv_loop_s;
 
 enum {
 	ASK_MAX_RETRIES = 3,
-	ASK_MAX_ANSWER =
-	    16 * 1024 * 1024, /* bytes of one answer, text and calls; then model-error */
 	ASK_MAX_ERROR_BODY =
 	    4096, /* bytes of an answer that is no stream; the rest is not waited for */
-	ASK_MAX_DELTAS = 4 * 1000 * 1000, /* messages of one answer: each is an event */
 };
 
 struct model_tool_call {
-	char *id, *name, *arguments; /* owned by the ask */
+	/* Owned by the ask. id: the server's, "" none; more: members of it nobody here knows, the
+	 * inside of an object, or NULL. */
+	const char *id, *name, *arguments, *more;
 };
 
 struct model_result {
@@ -43,8 +43,10 @@ struct model_result {
 	const char *message; /* sentence for code */
 	const char *finish_reason;
 	const char *dialect; /* what the server was spoken to in; static */
+	unsigned dropped;    /* enum drop: what it refuses */
 	bool has_usage;
 	uint64_t prompt_tokens, completion_tokens;
+	const char *parts; /* JSON array: the order of its parts (protocol/payload.h), or NULL */
 	const struct model_tool_call *calls; /* borrowed until on_end returns */
 	size_t call_count;
 };
@@ -55,14 +57,20 @@ struct model_ask_opts {
 	const char *tools;   /* JSON array text, or NULL */
 	uint64_t max_tokens; /* 0: the server's limit */
 	uint64_t first_token_ms, idle_ms;
-	bool no_ws; /* do not try the WebSocket */
+	bool no_ws;	  /* do not try the WebSocket */
+	unsigned dropped; /* enum drop: what was refused before in what this asks about */
 	/*
-	 * The server is ready: append the messages as a JSON array to messages. model is the
-	 * name that will be asked for, context_tokens the server's context (0 unknown). Once,
-	 * before any text. False: they do not fit, and the ask ends with TURN_ERROR_CONTEXT.
+	 * The server is ready. model is the name that will be asked for, context_tokens the
+	 * server's context (0 unknown). Once, before any text. False: what is asked does not fit,
+	 * and the ask ends with TURN_ERROR_CONTEXT.
 	 */
-	bool (*on_ready)(
-	    void *data, const char *model, uint64_t context_tokens, struct buf *messages);
+	bool (*on_ready)(void *data, const char *model, uint64_t context_tokens);
+	/* A request is put: give system, items and count of what is asked, which must last until
+	 * the next callback. At each try. */
+	void (*on_prompt)(void *data, struct put *put);
+	/* The server says that the prompt is too large. True: the next on_prompt gives a shorter
+	 * one. */
+	bool (*on_overflow)(void *data);
 	void (*on_text)(void *data, bool thinking, const char *p, size_t n);
 	void (*on_progress)(void *data, const char *phase, const char *message);
 	/* The WebSocket cannot be had at this host: do not try it again. */

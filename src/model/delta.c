@@ -1,10 +1,14 @@
 /* One message of a model server's stream. */
 #include "model/delta.h"
 
+#include <assert.h>
+#include <string.h>
+
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "model/error.h"
 
 /*
  * Some servers send a character cut in two as raw bytes within JSON strings,
@@ -91,10 +95,20 @@ static void mend_escapes(const char *p, size_t n, struct buf *out)
 	}
 }
 
-static struct str restore_bad_bytes(struct str s)
+/* A text that is made for *d: it lasts as long. */
+static struct str keep(struct delta *d, struct buf *text)
+{
+	size_t n = text->len;
+	char *p = buf_steal(text);
+
+	assert(d->owned_count < sizeof d->owned / sizeof d->owned[0]);
+	d->owned[d->owned_count++] = p;
+	return (struct str){p, n};
+}
+
+static struct str restore_bad_bytes(struct delta *d, struct str s)
 {
 	struct buf out = {0};
-	size_t n;
 
 	for (size_t i = 0; i < s.n; i++) {
 		const unsigned char *u = (const unsigned char *)s.p + i;
@@ -107,8 +121,7 @@ static struct str restore_bad_bytes(struct str s)
 			buf_addc(&out, s.p[i]);
 		}
 	}
-	n = out.len;
-	return (struct str){buf_steal(&out), n};
+	return keep(d, &out);
 }
 
 static void take_usage(struct delta *d, const json_t *usage)
@@ -130,71 +143,123 @@ static void take_finish(struct delta *d, const json_t *object)
 	snprintf(d->finish_reason, sizeof d->finish_reason, "%s", reason);
 }
 
-static bool looks_like_overflow(const char *text, const char *code)
+/* Members of a call that are not known here go back as they came. */
+static struct str take_more(struct delta *d, const json_t *call)
 {
-	return strstr(code, "context_length") || strstr(code, "exceed_context_size") ||
-	       strstr(text, "context length") || strstr(text, "context size") ||
-	       strstr(text, "context window");
+	static const char *const known[] = {"index", "id", "type", "function", "name", "arguments"};
+	json_t *rest = json_copy((json_t *)(uintptr_t)call);
+	struct buf text = {0};
+	struct str more = {NULL, 0};
+
+	for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+		json_object_del(rest, known[i]);
+	if (json_object_size(rest)) {
+		json_put(&text, rest);
+		more = keep(d, &text);
+		more = (struct str){more.p + 1, more.n - 2};
+	}
+	json_decref(rest);
+	return more;
 }
 
-/* error: an object with message, or a string. */
-static void take_error(const json_t *error, char *out, size_t size, bool *overflow)
+/* Arguments are text; some send the object itself. */
+static struct str take_arguments(struct delta *d, const json_t *args)
 {
-	const char *text = json_string_value(error), *code = "";
+	struct buf text = {0};
 
-	if (json_is_object(error)) {
-		text = json_cstr(error, "message", NULL);
-		code = json_cstr(error, "code", json_cstr(error, "type", ""));
-	}
-	if (!text)
-		text = "the model server reported an error without saying which";
-	snprintf(out, size, "%s", text[0] ? text : "unknown error");
-	/* A sentence cut within a character would not be a sentence. */
-	out[str_utf8_valid(out, strlen(out))] = '\0';
-	*overflow = looks_like_overflow(out, code);
+	if (json_is_string(args))
+		return (struct str){json_string_value(args), json_string_length(args)};
+	if (!json_is_object(args))
+		return (struct str){NULL, 0};
+	json_put(&text, args);
+	return keep(d, &text);
 }
 
 static int take_tool(struct delta *d, const json_t *call)
 {
 	const json_t *function = json_object_get(call, "function");
 	const json_t *from = json_is_object(function) ? function : call;
-	struct delta_tool *t;
 	const json_t *index = json_object_get(call, "index");
 	int64_t n = json_is_integer(index) ? json_integer_value(index) : 0;
+	struct delta_tool *t;
 
 	if (!json_is_object(call) || d->tool_count == DELTA_MAX_CALLS || n < 0 ||
 	    n >= DELTA_MAX_TOOL_CALLS)
 		return ERR_SYNTAX;
 	t = &d->tools[d->tool_count++];
-	t->has_index = json_is_integer(index);
-	t->index = (uint64_t)n;
-	t->id = json_str(call, "id");
-	t->name = json_str(from, "name");
-	t->arguments = json_str(from, "arguments");
+	*t = (struct delta_tool){.has_index = json_is_integer(index),
+	    .index = (uint64_t)n,
+	    .id = json_str(call, "id"),
+	    .name = json_str(from, "name"),
+	    .arguments = take_arguments(d, json_object_get(from, "arguments")),
+	    .more = take_more(d, call)};
 	return 0;
+}
+
+/* A content in parts: their texts, one after the other. */
+static struct str take_content(struct delta *d, const json_t *content)
+{
+	const json_t *part;
+	struct buf text = {0};
+	size_t i;
+
+	if (json_is_string(content))
+		return (struct str){json_string_value(content), json_string_length(content)};
+	json_array_foreach (content, i, part) {
+		struct str one = json_str(part, "text");
+
+		buf_add(&text, one.p, one.n);
+	}
+	return text.len ? keep(d, &text) : (struct str){NULL, 0};
+}
+
+static void take_thinking(struct delta *d, const json_t *delta)
+{
+	static const char *const names[] = {"reasoning_content", "reasoning"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0] && !d->thinking.n; i++) {
+		d->thinking = json_str(delta, names[i]);
+		d->thinking_name = d->thinking.n ? names[i] : NULL;
+	}
+	if (!d->thinking.n)
+		d->thinking = take_content(d, json_object_get(delta, "reasoning_details"));
+}
+
+static int take_calls(struct delta *d, const json_t *delta)
+{
+	const json_t *calls = json_object_get(delta, "tool_calls"), *one;
+	size_t i;
+
+	json_array_foreach (calls, i, one)
+		if (take_tool(d, one) != 0)
+			return ERR_SYNTAX;
+	/* As it was before there could be several. */
+	one = json_object_get(delta, "function_call");
+	return json_is_object(one) && !json_array_size(calls) ? take_tool(d, one) : 0;
 }
 
 static int take_openai(struct delta *d, const json_t *root)
 {
 	const json_t *choice = json_array_get(json_object_get(root, "choices"), 0);
-	const json_t *delta = json_object_get(choice, "delta"), *calls;
-	size_t i;
-	json_t *call;
+	const json_t *delta = json_object_get(choice, "delta");
 
-	if (!json_is_object(delta))
+	if (!json_object_size(delta))
 		delta = json_object_get(choice, "message");
-	d->text = json_str(delta, "content");
-	d->thinking = json_str(delta, "reasoning_content");
-	if (!d->thinking.p)
-		d->thinking = json_str(delta, "reasoning");
+	d->text = take_content(d, json_object_get(delta, "content"));
+	/* Old completions, and servers that put them where chats are. */
+	if (!d->text.p && !delta)
+		d->text = json_str(choice, "text");
+	if (!d->text.n && json_str(delta, "refusal").n) {
+		d->text = json_str(delta, "refusal");
+		d->refused = true;
+	}
+	take_thinking(d, delta);
 	take_finish(d, choice);
 	take_usage(d, json_object_get(root, "usage"));
-	calls = json_object_get(delta, "tool_calls");
-	json_array_foreach (calls, i, call) {
-		if (take_tool(d, call) != 0)
-			return ERR_SYNTAX;
-	}
-	return 0;
+	if (strcmp(d->finish_reason, "error") == 0)
+		error_of(json_object_get(choice, "error"), d->error, sizeof d->error,
+		    &d->context_overflow);
+	return take_calls(d, delta);
 }
 
 static bool is_done(const char *type)
@@ -218,38 +283,51 @@ static int take_lmx(struct delta *d, const json_t *root, const char *type)
 		take_finish(d, root);
 		take_usage(d, json_object_get(root, "usage"));
 	} else if (strcmp(type, "chat.error") == 0) {
-		take_error(json_object_get(root, "error"), d->error, sizeof d->error,
+		error_of(json_object_get(root, "error"), d->error, sizeof d->error,
 		    &d->context_overflow);
 	}
 	return 0;
 }
 
-static int take(struct delta *d, const json_t *root)
+/* LMX's own frames. False: it is none. */
+static bool is_lmx(const char *type)
 {
-	const char *type = json_cstr(root, "type", NULL);
-	const json_t *error = json_object_get(root, "error");
+	return strncmp(type, "chat.", 5) == 0 || strcmp(type, "done") == 0;
+}
 
-	if (!json_is_object(root))
-		return ERR_SYNTAX;
-	if (type)
-		return take_lmx(d, root, type);
-	if (error && !json_is_null(error)) {
-		take_error(error, d->error, sizeof d->error, &d->context_overflow);
-		return 0;
-	}
-	if (json_object_get(root, "choices"))
-		return take_openai(d, root);
-	/* The short LMX dialect. */
+static void take_short(struct delta *d, const json_t *root)
+{
+	const json_t *stats = json_object_get(root, "stats");
+
 	d->text = json_str(root, "token");
 	if (json_is_true(json_object_get(root, "done"))) {
-		const json_t *stats = json_object_get(root, "stats");
-
 		d->done = true;
 		take_finish(d, root);
 		take_usage(d, json_is_object(stats) ? stats : json_object_get(root, "usage"));
 	}
 	/* A last chunk may carry usage alone. */
 	take_usage(d, json_object_get(root, "usage"));
+}
+
+static int take(struct delta *d, const json_t *root, bool error)
+{
+	const char *type = json_cstr(root, "type", "");
+
+	/* Some wrap an error into a list. */
+	if (json_is_array(root) && json_is_object(json_array_get(root, 0)))
+		root = json_array_get(root, 0);
+	if (!json_is_object(root))
+		return error ? (error_of(root, d->error, sizeof d->error, &d->context_overflow), 0)
+			     : ERR_SYNTAX;
+	if (is_lmx(type))
+		return take_lmx(d, root, type);
+	if (error || error_is(root)) {
+		error_of(root, d->error, sizeof d->error, &d->context_overflow);
+		return 0;
+	}
+	if (json_object_get(root, "choices"))
+		return take_openai(d, root);
+	take_short(d, root);
 	return 0;
 }
 
@@ -284,16 +362,27 @@ static void clear(struct delta *d)
 	d->finish_reason[0] = d->request_id[0] = d->error[0] = '\0';
 }
 
-int delta_parse(const char *p, size_t n, struct delta *ret)
+/* What is no JSON of any kind, but may be a sentence. */
+static int take_words(struct delta *d, const char *p, size_t n, bool error)
+{
+	struct str words = str_trim((struct str){p, n});
+
+	/* A comment that a proxy sent on as data says nothing. */
+	if (!error)
+		return !words.n || words.p[0] == ':' ? 0 : ERR_SYNTAX;
+	error_of_text(words, d->error, sizeof d->error, &d->context_overflow);
+	return 0;
+}
+
+static int parse(const char *p, size_t n, bool error, struct delta *ret)
 {
 	struct buf fixed = {0}, mended = {0};
+	const char *came = p;
+	size_t came_n = n;
 	json_t *root = NULL;
 	bool carried;
 	int rc;
 
-	clear(ret);
-	if (take_plain_token(p, n, ret))
-		return 0;
 	if (n && memmem(p, n, "\\u", 2)) {
 		mend_escapes(p, n, &mended);
 		p = mended.p;
@@ -306,47 +395,49 @@ int delta_parse(const char *p, size_t n, struct delta *ret)
 		n = fixed.len;
 	}
 	rc = json_parse(p, n, &root, NULL);
-	if (rc == 0)
-		rc = take(ret, root);
+	rc = rc == 0 ? take(ret, root, error) : take_words(ret, came, came_n, error);
 	buf_finish(&fixed);
 	buf_finish(&mended);
-	if (rc != 0) {
-		json_decref(root);
-		return ERR_SYNTAX;
-	}
-	if (carried && ret->text.p)
-		ret->text = ret->unescaped[0] = restore_bad_bytes(ret->text);
-	if (carried && ret->thinking.p)
-		ret->thinking = ret->unescaped[1] = restore_bad_bytes(ret->thinking);
+	if (carried && rc == 0 && ret->text.p)
+		ret->text = restore_bad_bytes(ret, ret->text);
+	if (carried && rc == 0 && ret->thinking.p)
+		ret->thinking = restore_bad_bytes(ret, ret->thinking);
 	ret->memory = root;
-	return 0;
+	if (rc != 0)
+		delta_finish(ret);
+	return rc;
+}
+
+int delta_parse(const char *p, size_t n, struct delta *ret)
+{
+	clear(ret);
+	return take_plain_token(p, n, ret) ? 0 : parse(p, n, false, ret);
+}
+
+int delta_parse_event(struct str event, const char *p, size_t n, struct delta *ret)
+{
+	if (!str_eq(event, "error"))
+		return delta_parse(p, n, ret);
+	clear(ret);
+	return parse(p, n, true, ret);
 }
 
 void delta_finish(struct delta *d)
 {
 	json_decref(d->memory);
-	free((char *)(uintptr_t)d->unescaped[0].p);
-	free((char *)(uintptr_t)d->unescaped[1].p);
+	for (size_t i = 0; i < d->owned_count; i++)
+		free(d->owned[i]);
 	clear(d);
 }
 
 void delta_error_text(const char *p, size_t n, char *out, size_t size, bool *ret_context_overflow)
 {
-	const json_t *error;
 	json_t *root;
 
-	*ret_context_overflow = false;
 	if (json_parse(p, n, &root, NULL) != 0) {
-		snprintf(out, size, "%.*s", (int)(n < 300 ? n : 300), p);
-		out[str_utf8_valid(out, strlen(out))] = '\0';
-		*ret_context_overflow = looks_like_overflow(out, "");
+		error_of_text((struct str){p, n}, out, size, ret_context_overflow);
 		return;
 	}
-	error = json_object_get(root, "error");
-	if (!error)
-		error = json_object_get(root, "message");
-	if (!error)
-		error = json_object_get(root, "detail");
-	take_error(error ? error : root, out, size, ret_context_overflow);
+	error_of(root, out, size, ret_context_overflow);
 	json_decref(root);
 }

@@ -17,26 +17,30 @@ enum {
 	    1024 * 1024,	    /* a line or frame; longer ones end the turn with model-error */
 	DELTA_MAX_TOOL_CALLS = 128, /* in one answer */
 	DELTA_MAX_CALLS = 32,	    /* in one message */
-	DELTA_MAX_ARGUMENTS = 4 * 1024 * 1024, /* of one tool call */
+};
+
+/* A piece of a tool call: whatever of it this message has; p NULL: not this. */
+struct delta_tool {
+	bool has_index;
+	uint64_t index;
+	struct str id, name, arguments;
+	struct str more; /* members nobody knows, the inside of an object */
 };
 
 struct delta {
 	struct str text, thinking; /* p NULL: none; may hold bytes that are no UTF-8 */
-	bool has_usage, done;
+	bool has_usage, done, refused;
 	uint64_t prompt_tokens, completion_tokens;
-	bool context_overflow;	 /* the error says the prompt does not fit */
-	void *memory;		 /* what strs may point into; delta_finish frees it */
-	struct str unescaped[2]; /* text and thinking when they had bad bytes, owned */
-	size_t tool_count;
+	bool context_overflow;	   /* the error says the prompt does not fit */
+	const char *thinking_name; /* the member it came under, static; NULL: not told */
+	void *memory;		   /* what strs may point into; delta_finish frees it */
+	size_t owned_count, tool_count;
 	/* From here on not cleared for each token, but for the first byte of each text. */
 	char finish_reason[32]; /* "" when none */
 	char request_id[128];	/* LMX: what a cancel names; "" when none */
 	char error[512];	/* "" when none: the server's sentence */
-	struct delta_tool {
-		bool has_index;
-		uint64_t index;
-		struct str id, name, arguments; /* fragments; p NULL: none */
-	} tools[DELTA_MAX_CALLS];
+	struct delta_tool tools[DELTA_MAX_CALLS];
+	char *owned[4 + DELTA_MAX_CALLS * 2]; /* texts that had to be made, owned */
 };
 
 /*
@@ -45,10 +49,15 @@ struct delta {
  * ERR_SYNTAX when it is nothing a model server says. Unknown message types are 0 with nothing set.
  */
 int delta_parse(const char *p, size_t n, struct delta *ret);
+
+/* The same of a server-sent event with that name: "error" says that whatever it holds is one. */
+int delta_parse_event(struct str event, const char *p, size_t n, struct delta *ret);
 void delta_finish(struct delta *d);
 
-/* The sentence in an error body ({"error":{"message"}}, {"error":"…"}, {"message"}, {"detail"}),
- * into out. */
+/*
+ * The sentence in an error's body, into out: of JSON in whatever shape, of a page its title, else
+ * its first line. *ret_context_overflow: it says the prompt does not fit.
+ */
 void delta_error_text(const char *p, size_t n, char *out, size_t size, bool *ret_context_overflow);
 
 #endif

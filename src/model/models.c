@@ -14,17 +14,17 @@
 
 enum { MODELS_MAX_TOKENS = 100000000 };
 
-/* Where each dialect keeps its list, and what being in it means. */
-static const struct dialect {
+/* Where each kind of server keeps its list, and what being in it means. */
+static const struct listing {
 	const char *path, *list, *id;
 	bool lists_loaded; /* only loaded ones are in it */
-} dialects[] = {
+} listings[] = {
     {"/v1/models", "data", "id", false},
     {"/admin/models", "loaded", "id", true},
     {"/api/ps", "models", "name", true},
     {"/api/v0/models", "data", "id", false},
 };
-enum { DIALECTS = sizeof dialects / sizeof dialects[0] };
+enum { LISTINGS = sizeof listings / sizeof listings[0] };
 
 struct model {
 	char *id; /* owned */
@@ -35,7 +35,8 @@ struct model {
 struct models {
 	struct model *list; /* owned */
 	size_t count;
-	bool told; /* somebody told which ones are loaded */
+	bool told;	/* somebody told which ones are loaded */
+	int64_t served; /* the context of the one model a llama-server serves, 0 not told */
 };
 
 struct models *models_new(void)
@@ -66,7 +67,7 @@ static struct model *get(struct models *m, const char *id)
 	return &m->list[m->count++];
 }
 
-static void take_one(struct models *m, const struct dialect *d, const json_t *one)
+static void take_one(struct models *m, const struct listing *d, const json_t *one)
 {
 	static const char *const sizes[] = {"loaded_context_length", "context_length",
 	    "max_context", "context_size", "max_model_len", "n_ctx", "max_context_length"};
@@ -83,32 +84,67 @@ static void take_one(struct models *m, const struct dialect *d, const json_t *on
 		else if (model->loaded == LOADED_UNKNOWN)
 			model->loaded = LOADED_NO;
 	}
-	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0] && !model->context; i++) {
+	/* What it has loaded is true; what it could load is a hope. */
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
 		int64_t n = json_int(one, sizes[i], 0);
 
-		if (n > 0 && n <= MODELS_MAX_TOKENS)
-			model->context = n;
+		if (n <= 0 || n > MODELS_MAX_TOKENS || (model->context && !d->lists_loaded && i))
+			continue;
+		model->context = n;
+		return;
 	}
+	if (strcmp(d->path, "/api/ps") == 0)
+		model->context = MODELS_OLLAMA_CONTEXT;
+}
+
+static void take_props(struct models *m, const json_t *root)
+{
+	int64_t n = json_int(json_object_get(root, "default_generation_settings"), "n_ctx", 0);
+
+	if (n > 0 && n <= MODELS_MAX_TOKENS)
+		m->served = n;
 }
 
 void models_take(struct models *m, const char *path, const char *p, size_t n)
 {
-	const struct dialect *d = dialects;
+	const struct listing *d = listings;
 	const json_t *list, *one;
 	json_t *root;
 	size_t i;
 
-	while (d < dialects + DIALECTS && strcmp(d->path, path) != 0)
-		d++;
-	if (d == dialects + DIALECTS || json_parse(p, n, &root, NULL) != 0)
+	if (strcmp(path, "/props") == 0 && json_parse(p, n, &root, NULL) == 0) {
+		take_props(m, root);
+		json_decref(root);
 		return;
-	list = json_object_get(root, d->list);
+	}
+	while (d < listings + LISTINGS && strcmp(d->path, path) != 0)
+		d++;
+	if (d == listings + LISTINGS || json_parse(p, n, &root, NULL) != 0)
+		return;
+	list = json_is_array(root) ? root : json_object_get(root, d->list);
 	/* An empty list of loaded ones is an answer too. */
 	if (json_is_array(list) && d->lists_loaded)
 		m->told = true;
 	json_array_foreach (list, i, one)
 		take_one(m, d, one);
 	json_decref(root);
+}
+
+static bool is_same(const char *id, const char *name)
+{
+	size_t n = strlen(name);
+
+	/* Ollama leaves its usual tag away. */
+	return strcmp(id, name) == 0 ||
+	       (strncmp(id, name, n) == 0 && strcmp(id + n, ":latest") == 0);
+}
+
+uint64_t models_context(const struct models *m, const char *name)
+{
+	for (size_t i = 0; i < m->count; i++)
+		if (m->list[i].context && is_same(m->list[i].id, name))
+			return (uint64_t)m->list[i].context;
+	return (uint64_t)m->served;
 }
 
 void models_put(const struct models *m, struct buf *out)
@@ -153,7 +189,7 @@ static bool on_answer(void *data, size_t i, const char *p, size_t n)
 {
 	struct models_call *call = data;
 
-	models_take(call->found, dialects[i].path, p, n);
+	models_take(call->found, listings[i].path, p, n);
 	return true;
 }
 
@@ -175,21 +211,22 @@ static void on_probed(void *data)
 static void on_preflight(void *data, const struct preflight_answer *a)
 {
 	struct models_call *call = data;
-	const char *paths[DIALECTS];
+	const char *paths[LISTINGS];
 
 	call->preflight = NULL;
-	if (a->result != PREFLIGHT_READY && a->result != PREFLIGHT_NO_MODEL) {
+	if (a->result != PREFLIGHT_READY && a->result != PREFLIGHT_NO_MODEL &&
+	    a->result != PREFLIGHT_UNNAMED) {
 		call->on_done(call->data, NULL, NULL, a->why);
 		models_cancel(call);
 		return;
 	}
-	for (size_t i = 0; i < DIALECTS; i++)
-		paths[i] = dialects[i].path;
+	for (size_t i = 0; i < LISTINGS; i++)
+		paths[i] = listings[i].path;
 	call->probe = probe_start(
 	    call->loop, &(struct probe_opts){.target = model_server_target(call->server),
 			    .headers = model_server_headers(call->server),
 			    .paths = paths,
-			    .count = DIALECTS,
+			    .count = LISTINGS,
 			    .ms = MODELS_ASK_MS,
 			    .on_answer = on_answer,
 			    .on_done = on_probed,

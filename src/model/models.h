@@ -19,6 +19,8 @@ enum {
 	MODELS_MAX = 1000,    /* named in one list */
 	MODELS_MAX_ID = 300,  /* bytes of a name; longer ones are left out */
 	MODELS_ASK_MS = 1000, /* once the server is known to answer */
+	/* What Ollama gives a model when nobody said otherwise. */
+	MODELS_OLLAMA_CONTEXT = 4096,
 };
 
 /*
@@ -41,6 +43,8 @@ struct models *models_new(void);
 void models_free(struct models *m);
 /* The answer to a GET of path. What is no such answer changes nothing. */
 void models_take(struct models *m, const char *path, const char *p, size_t n);
+/* How many tokens that model holds, as far as was told; 0: it was not. */
+uint64_t models_context(const struct models *m, const char *name);
 /* Append the inside of the JSON array. */
 void models_put(const struct models *m, struct buf *out);
 

@@ -104,13 +104,13 @@ struct probe *probe_start(uv_loop_t *loop, const struct probe_opts *opts)
 		struct question *q = &p->questions[i];
 		struct err err = {0};
 		struct filter *filter = target_filter(target, &err);
-		char path[600];
+		char path[TARGET_MAX_PATH];
 
 		q->probe = p;
 		q->i = i;
 		if (target->tls && !filter)
 			continue;
-		snprintf(path, sizeof path, "%s%s", target->prefix, opts->paths[i]);
+		target_path(target, opts->paths[i], path, sizeof path);
 		q->call = http_call_start(loop, &(struct http_call_opts){.host = target->host,
 						    .port = target->port,
 						    .method = "GET",

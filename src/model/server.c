@@ -10,6 +10,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/context.h"
+#include "model/delta.h"
+#include "model/lessons.h"
+#include "model/models.h"
 #include "net/http_client.h"
 
 /* Why a host does not get the key. */
@@ -23,16 +26,19 @@ struct model_server {
 	char bad_host[512];	/* why a host could not be parsed, "" */
 	struct buf fingerprint; /* the settings as one text, to see a change */
 	struct buf headers;
+	struct lessons lessons;	 /* of the host in use */
 	char model[256];	 /* of the cached preflight */
-	uint64_t context;	 /* likewise, 0 unknown */
-	bool context_silent;	 /* this host does not say: not asked again */
+	struct models *models;	 /* owned: what the host in use told of its models */
+	bool models_told;	 /* it was asked: not again */
+	bool answered;		 /* a question, since it is in use */
+	bool lmx;		 /* the host in use is Opta LMX */
 	uint64_t ready_until_us; /* 0: nothing cached */
 	unsigned generation;
 	unsigned revision; /* of the settings */
 };
 
 /* Which question is open. */
-enum probe { PROBE_READYZ, PROBE_MODELS };
+enum probe { PROBE_READYZ, PROBE_MODELS, PROBE_BARE };
 
 struct preflight_call {
 	struct model_server *server;
@@ -59,6 +65,7 @@ struct model_server *model_server_new(uv_loop_t *loop, const struct server_opts 
 	struct model_server *s = mem_zalloc(1, sizeof *s);
 
 	s->loop = loop;
+	s->models = models_new();
 	model_server_configure(s, opts);
 	return s;
 }
@@ -69,6 +76,8 @@ void model_server_free(struct model_server *s)
 		return;
 	buf_finish(&s->fingerprint);
 	buf_finish(&s->headers);
+	lessons_forget(&s->lessons);
+	models_free(s->models);
 	free(s);
 }
 
@@ -96,6 +105,16 @@ static enum key_state key_state_of(
 			return KEY_FALLBACK;
 	}
 	return t->tls || target_is_local(t) || o->key_over_http ? KEY_SENT : KEY_PLAIN;
+}
+
+/* Another host is in use: what is known is the last one's. */
+static void forget_host(struct model_server *s)
+{
+	models_free(s->models);
+	s->models = models_new();
+	s->models_told = s->answered = false;
+	lessons_forget(&s->lessons);
+	s->generation++;
 }
 
 bool model_server_configure(struct model_server *s, const struct server_opts *opts)
@@ -132,9 +151,7 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	buf_clear(&s->headers);
 	buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
 	s->ready_until_us = 0;
-	s->context = 0;
-	s->context_silent = false;
-	s->generation++;
+	forget_host(s);
 	s->revision++;
 	return true;
 }
@@ -188,6 +205,29 @@ void model_server_key_note(const struct model_server *s, char *out, size_t size)
 	snprintf(out, size, "%s", notes[state] ? notes[state] : "");
 }
 
+uint64_t model_server_context(const struct model_server *s, const char *model)
+{
+	return models_context(s->models, model);
+}
+
+void model_server_answered(struct model_server *s)
+{
+	/* Some load a model when it is asked: now they can tell. Asked once more, not each time. */
+	if (!s->answered)
+		s->models_told = false;
+	s->answered = true;
+}
+
+unsigned model_server_dropped(const struct model_server *s, const char *model)
+{
+	return lessons_dropped(&s->lessons, model, clock_mono_us());
+}
+
+void model_server_note_drop(struct model_server *s, const char *model, unsigned drop)
+{
+	lessons_note(&s->lessons, model, drop, clock_mono_us());
+}
+
 unsigned model_server_generation(const struct model_server *s)
 {
 	return s->generation;
@@ -216,7 +256,8 @@ static void answer(struct preflight_call *p, enum preflight result, const struct
 {
 	p->on_done(p->data, &(struct preflight_answer){.result = result,
 				.model = p->model,
-				.context_tokens = p->server->context,
+				.context_tokens = models_context(p->server->models, p->model),
+				.lmx = p->server->lmx,
 				.why = why});
 }
 
@@ -255,15 +296,14 @@ static bool outdated(struct preflight_call *p)
 	return true;
 }
 
-static void on_context(void *data, uint64_t tokens)
+static void on_context(void *data)
 {
 	struct preflight_call *p = data;
 
 	p->context = NULL;
 	if (outdated(p))
 		return;
-	p->server->context = tokens;
-	p->server->context_silent = tokens == 0;
+	p->server->models_told = true;
 	if (p->ready)
 		finish(p, PREFLIGHT_READY, NULL);
 }
@@ -278,69 +318,187 @@ static void no_model(struct preflight_call *p)
 	finish(p, PREFLIGHT_NO_MODEL, &why);
 }
 
-/* The first model a list names: OpenAI {"data":[{"id"}]}, LMX {"loaded":[{"id"}]}. */
+static void unnamed(struct preflight_call *p)
+{
+	struct err why;
+	char name[300];
+
+	model_server_name(p->server, name, sizeof name);
+	err_set(&why, -ENOENT,
+	    "the model server at %s names no model that can be asked: load one there, or name one "
+	    "with `opta config set model.default …`",
+	    name);
+	finish(p, PREFLIGHT_UNNAMED, &why);
+}
+
+static void loading(struct preflight_call *p)
+{
+	char said[300];
+	struct err why;
+	bool overflow;
+
+	delta_error_text(p->body.p ? p->body.p : "", p->body.len, said, sizeof said, &overflow);
+	err_set(&why, -EAGAIN, "HTTP 503: %.300s", said);
+	finish(p, PREFLIGHT_LOADING, &why);
+}
+
+/* --- lists --- */
+
+/* Can it be chatted with, as far as its name tells? */
+static bool can_chat(const char *id, const json_t *entry)
+{
+	static const char *const others[] = {"embed", "rerank", "whisper", "tts", "bge-",
+	    "moderation", "dall-e", "stable-diffusion"};
+	const char *type = json_cstr(entry, "type", "");
+
+	if (strcmp(id, "*") == 0 || strcmp(type, "embeddings") == 0 ||
+	    strcmp(type, "embedding") == 0)
+		return false;
+	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+		if (strcasestr(id, others[i]))
+			return false;
+	return id[0] != '\0';
+}
+
+static const char *id_of(const json_t *entry)
+{
+	const char *id = json_string_value(entry);
+
+	return id ? id
+		  : json_cstr(entry, "id", json_cstr(entry, "name", json_cstr(entry, "model", "")));
+}
+
+static bool is_loaded(const json_t *entry)
+{
+	const char *state =
+	    json_cstr(entry, "state", json_cstr(json_object_get(entry, "status"), "value", ""));
+
+	return strcmp(state, "loaded") == 0 || json_is_true(json_object_get(entry, "loaded"));
+}
+
+static const json_t *list_of(const json_t *root)
+{
+	static const char *const names[] = {"data", "loaded", "models"};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (json_is_array(json_object_get(root, names[i])))
+			return json_object_get(root, names[i]);
+	return root;
+}
+
+/* The first name in a list too long to be read. */
+static bool first_of_cut(const char *text, size_t n, char *out, size_t size)
+{
+	const char *at = n ? memmem(text, n, "\"id\":", 5) : NULL, *end;
+
+	at = at ? memchr(at + 5, '"', n - (size_t)(at + 5 - text)) : NULL;
+	end = at ? memchr(at + 1, '"', n - (size_t)(at + 1 - text)) : NULL;
+	if (!end || end == at + 1 || memchr(at, '\\', (size_t)(end - at)))
+		return false;
+	snprintf(out, size, "%.*s", (int)(end - at - 1), at + 1);
+	return can_chat(out, NULL);
+}
+
 bool model_server_first_model(const char *text, size_t n, char *out, size_t size)
 {
-	const json_t *list, *first;
+	const char *found = NULL;
+	const json_t *entry;
 	json_t *root;
-	const char *id;
+	size_t i;
 
 	if (json_parse(text, n, &root, NULL) != 0)
-		return false;
-	list = json_object_get(root, "data");
-	if (!json_is_array(list))
-		list = json_object_get(root, "loaded");
-	if (!json_is_array(list))
-		list = json_object_get(root, "models");
-	first = json_array_get(list, 0);
-	id = json_string_value(first);
-	if (!id)
-		id = json_cstr(first, "id", json_cstr(first, "name", NULL));
-	if (id)
-		snprintf(out, size, "%s", id);
+		return n >= SERVER_MAX_PROBE && first_of_cut(text, n, out, size);
+	json_array_foreach (list_of(root), i, entry) {
+		const char *id = id_of(entry);
+
+		if (!can_chat(id, entry))
+			continue;
+		if (!found || is_loaded(entry))
+			found = id;
+		if (is_loaded(entry))
+			break;
+	}
+	if (found)
+		snprintf(out, size, "%s", found);
 	json_decref(root);
-	return id != NULL;
+	return found != NULL;
+}
+
+/* --- what it answered --- */
+
+/* Opta LMX is known by its own route (docs/model-server.md). */
+static bool take_ready(struct preflight_call *p)
+{
+	json_t *root = NULL;
+	bool lmx;
+
+	if (json_parse(p->body.p ? p->body.p : "", p->body.len, &root, NULL) != 0)
+		return false;
+	lmx = json_is_boolean(json_object_get(root, "ready")) ||
+	      json_is_string(json_object_get(root, "status"));
+	p->server->lmx = lmx;
+	if (json_is_object(root))
+		snprintf(p->model, sizeof p->model, "%s", json_cstr(root, "model", ""));
+	json_decref(root);
+	return p->model[0] != '\0';
 }
 
 static void on_readyz(struct preflight_call *p)
 {
-	json_t *root = NULL;
-
+	p->server->lmx = false;
 	if (p->status == 503) {
-		no_model(p);
+		take_ready(p);
+		if (p->body.len && memmem(p->body.p, p->body.len, "no-model-loaded", 15))
+			no_model(p);
+		else
+			loading(p);
 		return;
 	}
-	if (p->status == 200 && json_parse(p->body.p, p->body.len, &root, NULL) == 0) {
-		snprintf(p->model, sizeof p->model, "%s", json_cstr(root, "model", ""));
-		json_decref(root);
-		if (p->model[0]) {
-			finish(p, PREFLIGHT_READY, NULL);
-			return;
-		}
+	if (p->status == 200 && take_ready(p)) {
+		finish(p, PREFLIGHT_READY, NULL);
+		return;
 	}
 	p->probe = PROBE_MODELS;
 	probe(p);
 }
 
-static void on_models(struct preflight_call *p)
+static void refused(struct preflight_call *p)
 {
 	char note[300];
 	struct err why;
 
-	if (p->status == 401 || p->status == 403) {
-		model_server_key_note(p->server, note, sizeof note);
-		err_set(&why, -EACCES, "the model server refused us (HTTP %d)%s", p->status,
-		    note[0] ? note : ": set its key with `opta config set connection.apiKey …`");
-		finish(p, PREFLIGHT_REFUSED, &why);
+	model_server_key_note(p->server, note, sizeof note);
+	err_set(&why, -EACCES, "the model server refused us (HTTP %d)%s", p->status,
+	    note[0] ? note : ": set its key with `opta config set connection.apiKey …`");
+	finish(p, PREFLIGHT_REFUSED, &why);
+}
+
+static void on_models(struct preflight_call *p)
+{
+	struct target *t = &p->server->targets[p->server->at];
+	bool bare = p->probe == PROBE_BARE;
+
+	/* A base may name its version itself, as in "/v1beta/openai". */
+	if (p->status == 404 && !bare && !t->bare && t->prefix[0]) {
+		p->probe = PROBE_BARE;
+		probe(p);
 		return;
 	}
-	if (p->status == 200 &&
-	    !model_server_first_model(p->body.p, p->body.len, p->model, sizeof p->model)) {
-		no_model(p);
-		return;
-	}
-	/* A server without either list may still answer chats: let it. */
-	finish(p, PREFLIGHT_READY, NULL);
+	if (bare)
+		t->bare = p->status == 200;
+	if (p->status == 200)
+		models_take(
+		    p->server->models, "/v1/models", p->body.p ? p->body.p : "", p->body.len);
+	if (p->status == 401 || p->status == 403)
+		refused(p);
+	else if (p->status == 503)
+		loading(p);
+	else if (p->status == 200 && !model_server_first_model(p->body.p ? p->body.p : "",
+					 p->body.len, p->model, sizeof p->model))
+		unnamed(p);
+	else
+		/* A server without either list may still answer chats: let it. */
+		finish(p, PREFLIGHT_READY, NULL);
 }
 
 static bool on_head(void *data, int status, const struct http_parser *parser)
@@ -355,8 +513,9 @@ static void on_body(void *data, const char *bytes, size_t n)
 {
 	struct preflight_call *p = data;
 
-	if (p->body.len + n <= SERVER_MAX_PROBE)
-		buf_add(&p->body, bytes, n);
+	size_t room = SERVER_MAX_PROBE - p->body.len;
+
+	buf_add(&p->body, bytes, n < room ? n : room);
 }
 
 static void unreachable(struct preflight_call *p, const struct err *err)
@@ -374,9 +533,7 @@ static void unreachable(struct preflight_call *p, const struct err *err)
 		err_set(&why, err->code, "%s %s:%d", err_name(err->code), t->host, t->port);
 	if (++p->tried < s->count) {
 		s->at = (s->at + 1) % s->count;
-		s->generation++;
-		s->context = 0;
-		s->context_silent = false;
+		forget_host(s);
 		p->probe = PROBE_READYZ;
 		context_probe_cancel(p->context);
 		p->context = NULL;
@@ -402,6 +559,7 @@ static void on_done(void *data, const struct err *err, bool sent)
 		on_readyz(p);
 		break;
 	case PROBE_MODELS:
+	case PROBE_BARE:
 		on_models(p);
 		break;
 	}
@@ -413,20 +571,23 @@ static void probe(struct preflight_call *p)
 	const struct target *t = &s->targets[s->at];
 	struct err err = {0};
 	struct filter *filter = target_filter(t, &err);
-	char path[600];
+	char path[TARGET_MAX_PATH];
 
 	if (t->tls && !filter) {
 		unreachable(p, &err); /* has a sentence and, at the last host, calls back: only with
 					 TLS broken */
 		return;
 	}
-	snprintf(path, sizeof path, "%s%s", t->prefix,
-	    p->probe == PROBE_READYZ ? "/readyz" : "/v1/models");
+	if (p->probe == PROBE_BARE)
+		snprintf(path, sizeof path, "%s/models%s", t->prefix, t->query);
+	else
+		target_path(
+		    t, p->probe == PROBE_READYZ ? "/readyz" : "/v1/models", path, sizeof path);
 	p->status = 0;
 	buf_clear(&p->body);
-	if (!s->context_silent && !p->context && p->probe == PROBE_READYZ)
-		p->context =
-		    context_probe_start(s->loop, t, model_server_headers(s), on_context, p);
+	if (!s->models_told && !p->context && p->probe == PROBE_READYZ)
+		p->context = context_probe_start(
+		    s->loop, t, model_server_headers(s), s->models, on_context, p);
 	p->call = http_call_start(s->loop, &(struct http_call_opts){.host = t->host,
 					       .port = t->port,
 					       .method = "GET",

@@ -41,7 +41,9 @@ struct server_opts {
 
 enum preflight {
 	PREFLIGHT_READY,
-	PREFLIGHT_NO_MODEL,    /* it answers and has none */
+	PREFLIGHT_NO_MODEL,    /* it says that it has none loaded */
+	PREFLIGHT_UNNAMED,     /* its list names none that can be asked; one named may be there */
+	PREFLIGHT_LOADING,     /* 503: it will be ready */
 	PREFLIGHT_UNREACHABLE, /* no host can be reached */
 	PREFLIGHT_REFUSED,     /* it answers 401 or 403: the sentence says so */
 };
@@ -51,6 +53,7 @@ struct preflight_answer {
 	enum preflight result;
 	const char *model;	 /* what the server has loaded, "" when it does not say */
 	uint64_t context_tokens; /* its context, 0 when it does not say */
+	bool lmx;		 /* it shows itself as Opta LMX, which has a WebSocket */
 	const struct err *why;	 /* set unless READY */
 };
 typedef void preflight_cb(void *data, const struct preflight_answer *answer);
@@ -88,9 +91,20 @@ void model_server_key_note(const struct model_server *s, char *out, size_t size)
 /* Header lines for a request to the host in use: bearer token or nothing. Borrowed. */
 const char *model_server_headers(const struct model_server *s);
 
-/* The first model that a server's list names, into out ("" when cut to nothing). False: none. Pure;
- * the text is the server's. */
+/* The model of a server's list to ask when nobody named one, into out: one that is loaded before
+ * others, none that only embeds, ranks or hears. False: there is none. Pure; the text is the
+ * server's, and may have been cut off at SERVER_MAX_PROBE. */
 bool model_server_first_model(const char *text, size_t n, char *out, size_t size);
+
+/* How many tokens the host in use says that model holds, 0 unknown. */
+uint64_t model_server_context(const struct model_server *s, const char *model);
+
+/* It answered a question: a model that is loaded when it is asked for can be looked at now. */
+void model_server_answered(struct model_server *s);
+
+/* What the host in use refuses for model (enum drop), and that it refuses drop. */
+unsigned model_server_dropped(const struct model_server *s, const char *model);
+void model_server_note_drop(struct model_server *s, const char *model, unsigned drop);
 
 /* Changes whenever the host in use does. */
 unsigned model_server_generation(const struct model_server *s);

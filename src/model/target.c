@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdio.h>
 #include <strings.h>
 
 #include "base/err.h"
@@ -24,6 +25,12 @@ static bool copy(char *to, size_t size, struct str from)
 	return true;
 }
 
+/* Nothing but blanks to the end? They were trimmed. */
+static bool is_blank(const char *p)
+{
+	return p[strspn(p, " \t\r\n")] == '\0';
+}
+
 static bool host_ok(struct str host)
 {
 	/* What could break out of a request line or a header never gets near one. */
@@ -32,6 +39,52 @@ static bool host_ok(struct str host)
 		    strchr("/@?#\\\"", host.p[i]))
 			return false;
 	return host.n > 0;
+}
+
+static bool ends(struct str s, const char *end)
+{
+	size_t n = strlen(end);
+
+	return s.n >= n && memcmp(s.p + s.n - n, end, n) == 0;
+}
+
+/* Cut the query off the path. False: it is too long. */
+static bool take_query(struct str *path, struct target *t)
+{
+	const char *mark = path->n ? memchr(path->p, '?', path->n) : NULL;
+	struct str query = {NULL, 0};
+
+	if (mark) {
+		query = (struct str){mark, path->n - (size_t)(mark - path->p)};
+		path->n = (size_t)(mark - path->p);
+	}
+	return copy(t->query, sizeof t->query, query);
+}
+
+/* People paste what they find: a base with its /v1, which our paths bring themselves, or the
+ * address of a question itself. */
+static void take_endpoint(struct str *path, struct target *t)
+{
+	static const char *const endpoints[] = {"/chat/completions", "/completions", "/models"};
+
+	while (path->n && path->p[path->n - 1] == '/')
+		path->n--;
+	for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0] && !t->bare; i++)
+		if (ends(*path, endpoints[i])) {
+			path->n -= strlen(endpoints[i]);
+			t->bare = true;
+		}
+	if (ends(*path, "/v1")) {
+		path->n -= 3;
+		t->bare = false;
+	}
+}
+
+void target_path(const struct target *t, const char *path, char *out, size_t size)
+{
+	if (t->bare && strncmp(path, "/v1/", 4) == 0)
+		path += 3;
+	snprintf(out, size, "%s%s%s", t->prefix, path, t->query);
 }
 
 int target_parse(const char *text, int port, struct target *ret, struct err *reterr)
@@ -52,11 +105,9 @@ int target_parse(const char *text, int port, struct target *ret, struct err *ret
 	if (slash) {
 		path = (struct str){slash, rest.n - (size_t)(slash - rest.p)};
 		rest.n = (size_t)(slash - rest.p);
-		while (path.n && path.p[path.n - 1] == '/')
-			path.n--;
-		/* People paste the OpenAI base URL; our paths bring their own /v1. */
-		if (path.n >= 3 && memcmp(path.p + path.n - 3, "/v1", 3) == 0)
-			path.n -= 3;
+		if (!take_query(&path, &t))
+			return bad(text, "what follows the ? is too long", reterr);
+		take_endpoint(&path, &t);
 	}
 	host = rest;
 	colon = NULL;
@@ -76,8 +127,9 @@ int target_parse(const char *text, int port, struct target *ret, struct err *ret
 		return bad(text,
 		    "expected a name, an address, host:port or http(s)://host[:port][/path]",
 		    reterr);
-	for (size_t i = 0; i < path.n; i++)
-		if ((unsigned char)path.p[i] <= ' ' || path.p[i] == 0x7F)
+	for (size_t i = 0; slash && text + strlen(text) > slash + i; i++)
+		if ((unsigned char)slash[i] < ' ' || slash[i] == 0x7F ||
+		    (slash[i] == ' ' && !is_blank(slash + i)))
 			return bad(text, "the path has a blank or control character", reterr);
 	if (!copy(t.prefix, sizeof t.prefix, path))
 		return bad(text, "the path is too long", reterr);

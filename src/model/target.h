@@ -7,6 +7,7 @@
  */
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/buf.h"
 
@@ -18,10 +19,18 @@ struct target {
 	int port;
 	bool tls;
 	char prefix[512]; /* put before each path, "" or "/api" */
+	char query[256];  /* put behind it, "" or "?api-version=1" */
+	bool bare;	  /* the prefix names the version itself: paths go without their "/v1" */
 };
+
+/* Room for any path of a target with its 0. */
+enum { TARGET_MAX_PATH = 1024 };
 
 /* Parse text; port is used where text names none (443 for https). -EINVAL with a sentence. */
 int target_parse(const char *text, int port, struct target *ret, struct err *reterr);
+
+/* The path of a request: "/v1/models" behind the prefix, with the query. Cut at size. */
+void target_path(const struct target *t, const char *path, char *out, size_t size);
 
 /* Is it this machine, by its name or address alone ("localhost", 127.0.0.0/8, ::1)? */
 bool target_is_local(const struct target *t);

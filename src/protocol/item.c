@@ -195,6 +195,7 @@ static void item_write_part(struct json_writer *w, const struct item_part *part)
 	json_write_cstr(w, "kind", kinds[part->kind]);
 	if (part->kind == PART_REASONING) {
 		json_write_str(w, "text", part->text.p, part->text.len);
+		item_write_known(w, "field", part->name);
 		item_write_known(w, "opaque", part->opaque);
 		if (part->tagged)
 			json_write_bool(w, "tagged", true);
@@ -349,6 +350,7 @@ static void item_take_part(
 
 		part = item_add_part(item, PART_REASONING);
 		buf_add(&part->text, reasoning.p, reasoning.n);
+		part->name = item_take_known(from, "field");
 		part->opaque = item_take_known(from, "opaque");
 		part->tagged = json_is_true(json_object_get(from, "tagged"));
 		return;

@@ -28,8 +28,9 @@ struct item_part {
 	enum part_kind kind;
 	/* The text; of a call its arguments as they were shown and ran: one JSON object. */
 	struct buf text;
-	/* Reasoning: what goes back unread to the server and model that gave it (a signature, an
-	 * encrypted item), as JSON text; and whether it came between tags within the text. */
+	/* Reasoning: its name, which is the member it came under, and what goes back unread to the
+	 * server and model that gave it (a signature, an encrypted item), as JSON text; and whether
+	 * it came between tags within the text. */
 	char *opaque;
 	bool tagged;
 	/* A call: our id, the server's own, the tool, the arguments as they came where they differ,

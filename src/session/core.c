@@ -107,10 +107,8 @@ static bool add(struct map *m, const char *key)
 
 static void learn(struct core *c, struct map *m, const char *key)
 {
-	if (c->learned_generation != model_server_generation(c->server)) {
+	if (c->learned_generation != model_server_generation(c->server))
 		forget(&c->no_ws);
-		forget(&c->no_tools);
-	}
 	c->learned_generation = model_server_generation(c->server);
 	add(m, key);
 }
@@ -138,35 +136,6 @@ bool core_lacks_ws(const struct core *c, const char *session_id)
 void core_forget_no_ws(struct core *c, const char *session_id)
 {
 	free(map_remove(&c->no_ws, session_id));
-}
-
-/* A server and a model of it as one key. A name of a host has no blank in it. */
-static void put_tools_key(struct buf *out, const struct model_server *server, const char *model)
-{
-	char name[300];
-
-	model_server_name(server, name, sizeof name);
-	buf_addf(out, "%s %s", name, model);
-}
-
-void core_note_no_tools(struct core *c, const struct model_server *server, const char *model)
-{
-	struct buf key = {0};
-
-	put_tools_key(&key, server, model);
-	learn(c, &c->no_tools, buf_cstr(&key));
-	buf_finish(&key);
-}
-
-bool core_lacks_tools(const struct core *c, const struct model_server *server, const char *model)
-{
-	struct buf key = {0};
-	bool lacks;
-
-	put_tools_key(&key, server, model);
-	lacks = knows(c, &c->no_tools, buf_cstr(&key));
-	buf_finish(&key);
-	return lacks;
 }
 
 void core_set_port(struct core *c, int port)
@@ -222,7 +191,6 @@ void core_free(struct core *c)
 	if (!c)
 		return;
 	forget(&c->no_ws);
-	forget(&c->no_tools);
 	forget(&c->artifact_dirs);
 	background_free(c->background);
 	pool_free(c->pool);

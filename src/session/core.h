@@ -47,9 +47,8 @@ struct core {
 	struct map
 	    sessions; /* id -> struct session, loaded ones; borrowed by those who hold a ref */
 	struct map loading; /* id -> struct load, those on their way */
-	/* Keys owned; both are about the model server of this generation: */
-	struct map no_ws;    /* session ids: it has no WebSocket */
-	struct map no_tools; /* "server model": it takes no tools there */
+	/* Keys owned; about the model server of this generation: */
+	struct map no_ws; /* session ids: it has no WebSocket */
 	unsigned learned_generation;
 	struct map
 	    artifact_dirs; /* keys owned: sessions whose artifact directory is known to be there */
@@ -112,15 +111,8 @@ void core_counts(const struct core *c, struct core_counts *ret);
 /* Sorts all samples: for who asks now and then. */
 void core_latency(const struct core *c, struct core_latency *ret);
 
-/*
- * For the session floor: this model takes no tools at this server, which says nothing of the model
- * of that name at another. Forgotten when the settings' server changes, and with the daemon.
- */
-void core_note_no_tools(struct core *c, const struct model_server *server, const char *model);
-bool core_lacks_tools(const struct core *c, const struct model_server *server, const char *model);
-
-/* The same for a session that found no WebSocket at its model server; forgotten too when its
- * metadata, which may name another, is changed. */
+/* For the session floor: the session found no WebSocket at its model server. Forgotten when the
+ * settings' server or the session's metadata, which may name another, changes. */
 void core_note_no_ws(struct core *c, const char *session_id);
 bool core_lacks_ws(const struct core *c, const char *session_id);
 void core_forget_no_ws(struct core *c, const char *session_id);

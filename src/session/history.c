@@ -343,6 +343,7 @@ static void history_list_reasoning(struct item *item, struct item *said, const j
 		history_move_part(item, said, PART_REASONING);
 	if (item->part_count == before)
 		return;
+	item->parts[before].name = history_copy(from, "field");
 	item->parts[before].opaque = history_copy(from, "opaque");
 	item->parts[before].tagged = json_is_true(json_object_get(from, "tagged"));
 }
@@ -636,7 +637,8 @@ static void history_undo_calls(struct item *item)
 		}
 		free(one.parts);
 		free(said.parts[i].opaque);
-		said.parts[i].opaque = NULL;
+		free(said.parts[i].name);
+		said.parts[i].opaque = said.parts[i].name = NULL;
 		said.parts[i].tagged = false;
 		*item_add_part(item, said.parts[i].kind) = said.parts[i];
 	}

@@ -9,7 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct buf;
+#include "base/buf.h"
+
 struct config;
 struct history;
 struct item;
@@ -26,12 +27,20 @@ struct prompt_opts {
 			     offered */
 };
 
-struct prompt_result {
+/* A prompt. Zero-initialised; prompt_finish frees what it points at, which are not the items. */
+struct prompt {
+	struct buf system;	   /* text */
+	const struct item **items; /* owned list of borrowed items */
+	size_t count;
+	uint64_t bytes; /* about what it weighs */
 	size_t dropped_messages, dropped_turns;
 };
 
-/* Append the messages as a JSON array to out. ERR_LIMIT when even without history it does not fit.
+/*
+ * Make *ret of what there is. max_bytes 0: as much as the context is known to hold; else no more
+ * than that. ERR_LIMIT when even without the past it does not fit: *ret has it all the same.
  */
-int prompt_build(struct buf *out, const struct prompt_opts *opts, struct prompt_result *ret);
+int prompt_make(struct prompt *ret, const struct prompt_opts *opts, uint64_t max_bytes);
+void prompt_finish(struct prompt *p);
 
 #endif

@@ -40,7 +40,7 @@ struct call {
 	struct round *round;
 	enum call_state state;
 	char *id, *name, *args_text; /* owned */
-	char *server_id;	     /* owned: the model server's own, NULL: none */
+	char *server_id, *more;	     /* owned: of the model server's, as they came; NULL: none */
 	char *raw;		     /* owned: the arguments as they came, NULL: args_text */
 	json_t *args;		     /* owned; NULL: they are no JSON object */
 	const struct tool *tool;     /* NULL: there is none of that name */
@@ -59,9 +59,9 @@ struct round {
 	struct round_opts opts; /* calls and strings are copied */
 	struct call *calls;	/* owned */
 	size_t count;
-	char *server, *model; /* owned */
-	char *workspace;      /* owned; "" when the session has none */
-	uv_idle_t later;      /* begins, and tells of the end, from the loop; carries the free */
+	char *server, *model, *parts; /* owned; parts may be NULL */
+	char *workspace;	      /* owned; "" when the session has none */
+	uv_idle_t later; /* begins, and tells of the end, from the loop; carries the free */
 	bool done, stepping;
 };
 
@@ -563,7 +563,8 @@ static void say_answer(struct round *r)
 		    .name = r->calls[i].name,
 		    .args = r->calls[i].args_text,
 		    .raw = r->calls[i].raw,
-		    .server_id = r->calls[i].server_id};
+		    .server_id = r->calls[i].server_id,
+		    .more = r->calls[i].more};
 	payload_put_answer(&payload, &(struct payload_answer){.turn_id = r->opts.names->turn_id,
 					 .number = r->opts.answer,
 					 .server = r->server,
@@ -571,7 +572,8 @@ static void say_answer(struct round *r)
 					 .model = r->model,
 					 .calls = calls,
 					 .count = r->count,
-					 .dropped = r->opts.dropped});
+					 .dropped = r->opts.dropped,
+					 .parts = r->parts});
 	session_append(r->opts.session, EVENT_TURN_ANSWER, &payload);
 	buf_finish(&payload);
 	free(calls);
@@ -605,7 +607,15 @@ static void init_call(struct call *c, struct round *r, const struct model_tool_c
 		c->raw = c->args_text;
 		c->args_text = mem_strdup("{}");
 	}
+	if (c->args && c->tool && schema_mend(c->tool->schema, c->args)) {
+		struct buf mended = {0};
+
+		json_put(&mended, c->args);
+		c->raw = c->args_text;
+		c->args_text = buf_steal(&mended);
+	}
 	c->server_id = m->id && m->id[0] ? mem_strdup(m->id) : NULL;
+	c->more = m->more ? mem_strdup(m->more) : NULL;
 }
 
 struct round *round_start(const struct round_opts *o)
@@ -618,6 +628,7 @@ struct round *round_start(const struct round_opts *o)
 	r->calls = mem_zalloc(o->count, sizeof *r->calls);
 	r->server = mem_strdup(o->server);
 	r->model = mem_strdup(o->model);
+	r->parts = o->parts ? mem_strdup(o->parts) : NULL;
 	session_workspace(o->session, &workspace);
 	r->workspace = buf_steal(&workspace);
 	for (size_t i = 0; i < o->count; i++)
@@ -657,6 +668,7 @@ static void on_closed(uv_handle_t *handle)
 		free(c->name);
 		free(c->args_text);
 		free(c->server_id);
+		free(c->more);
 		free(c->raw);
 		free(c->control);
 		free(c->repository);
@@ -666,6 +678,7 @@ static void on_closed(uv_handle_t *handle)
 	free(r->workspace);
 	free(r->server);
 	free(r->model);
+	free(r->parts);
 	free(r);
 }
 

@@ -36,6 +36,7 @@ struct round_opts {
 	size_t count, dropped; /* dropped: calls past the limit of a turn */
 	/* Who gave the answer, and its number among the turn's. Borrowed until return. */
 	const char *server, *dialect, *model;
+	const char *parts; /* JSON array: the order of its parts, or NULL */
 	unsigned answer;
 	/* Every call has its tool.end. Once; the round is still the caller's to free. */
 	void (*on_done)(void *data);

@@ -28,6 +28,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "model/ask.h"
+#include "model/dialect.h"
 #include "model/server.h"
 #include "protocol/events.h"
 #include "protocol/item.h"
@@ -83,9 +84,13 @@ struct turn {
 	char *model;		     /* owned: the one that was asked, NULL before */
 	struct model_server *server; /* borrowed: the one that is asked */
 	uint64_t begun_us, first_us, deltas;
-	uint64_t queued_seq; /* of turn.queued, 0: not yet */
-	uint64_t start_seq;  /* of turn.start, 0: not started */
-	bool paused;	     /* the model waits for the log */
+	uint64_t queued_seq;	 /* of turn.queued, 0: not yet */
+	uint64_t start_seq;	 /* of turn.start, 0: not started */
+	bool paused;		 /* the model waits for the log */
+	struct prompt prompt;	 /* as it was put last */
+	uint64_t context_tokens; /* of the model, 0 unknown */
+	uint64_t max_bytes;	 /* of the prompt, since the server said it was too large; 0 none */
+	unsigned dropped;	 /* enum drop: what the server refuses */
 };
 
 /* The history on its way; outlives a turn that ended meanwhile. */
@@ -143,6 +148,7 @@ void turn_free(struct turn *t)
 	free(t->mode);
 	free(t->content);
 	buf_finish(&t->tools);
+	prompt_finish(&t->prompt);
 	free_items(t->past, t->past_count);
 	history_free(t->history);
 	free(t->open);
@@ -419,38 +425,77 @@ static void note_answering(struct session *s, const char *model)
 	store_session_answered(s->core->opts.store, s->row.num, model);
 }
 
-static bool on_ready(void *data, const char *model, uint64_t context_tokens, struct buf *messages)
+/* The prompt as things are now. 0, or ERR_LIMIT when it does not fit. */
+static int make_prompt(struct turn *t)
 {
-	struct turn *t = data;
-	struct prompt_result trimmed;
 	struct buf workspace = {0};
-	char message[160];
 	int rc;
 
-	free(t->model);
-	t->model = mem_strdup(model);
-	note_answering(t->session, model);
-	begin(t, model, context_tokens);
 	session_workspace(t->session, &workspace);
-	rc = prompt_build(messages,
+	prompt_finish(&t->prompt);
+	rc = prompt_make(&t->prompt,
 	    &(struct prompt_opts){.config = t->session->core->opts.config,
-		.context_tokens = context_tokens,
+		.context_tokens = t->context_tokens,
 		.mode = t->mode,
 		.workspace = buf_cstr(&workspace),
 		.past = t->past,
 		.past_count = t->past_count,
 		.turn = t->history,
 		.tools_len = t->tools.len},
-	    &trimmed);
+	    t->max_bytes);
 	buf_finish(&workspace);
-	if (rc != 0)
+	return rc;
+}
+
+static void tell_trimmed(struct turn *t)
+{
+	char message[160];
+
+	if (!t->prompt.dropped_messages)
+		return;
+	snprintf(message, sizeof message,
+	    "%zu oldest messages (%zu turns) were left out to fit the model's context",
+	    t->prompt.dropped_messages + (size_t)t->past_left_out, t->prompt.dropped_turns);
+	put_progress(t, "context.trimmed", message);
+}
+
+static bool on_ready(void *data, const char *model, uint64_t context_tokens)
+{
+	struct turn *t = data;
+
+	free(t->model);
+	t->model = mem_strdup(model);
+	t->context_tokens = context_tokens;
+	note_answering(t->session, model);
+	begin(t, model, context_tokens);
+	if (make_prompt(t) != 0)
 		return false;
-	if (trimmed.dropped_messages) {
-		snprintf(message, sizeof message,
-		    "%zu oldest messages (%zu turns) were left out to fit the model's context",
-		    trimmed.dropped_messages + (size_t)t->past_left_out, trimmed.dropped_turns);
-		put_progress(t, "context.trimmed", message);
-	}
+	tell_trimmed(t);
+	return true;
+}
+
+static void on_prompt(void *data, struct put *put)
+{
+	struct turn *t = data;
+
+	/* Its items may have moved since. */
+	make_prompt(t);
+	put->system = buf_cstr(&t->prompt.system);
+	put->items = t->prompt.items;
+	put->count = t->prompt.count;
+}
+
+/* The server's own count is the one that counts: half of what was sent, if the past allows it. */
+static bool on_overflow(void *data)
+{
+	struct turn *t = data;
+	size_t before = t->prompt.dropped_messages;
+
+	t->max_bytes = t->prompt.bytes / 2;
+	make_prompt(t);
+	if (t->prompt.dropped_messages == before)
+		return false;
+	tell_trimmed(t);
 	return true;
 }
 
@@ -559,6 +604,7 @@ static void start_round(struct turn *t, const struct model_result *result)
 	    .server = server,
 	    .dialect = result->dialect,
 	    .model = t->model,
+	    .parts = result->parts,
 	    .answer = ++t->answers,
 	    .on_done = on_round_done,
 	    .data = t});
@@ -573,14 +619,6 @@ static bool want_tool(void *data, const struct tool *tool)
 	if (tool->kind != TOOL_QUESTION && !t->has_workspace)
 		return false;
 	return !rules_never(t->session->core->opts.config, t->mode, &t->overrides, tool);
-}
-
-/* Some models refuse a question that offers tools: asked again without, and remembered. */
-static bool refuses_tools(const struct turn *t, const struct model_result *result)
-{
-	return t->tools.len && !t->deltas && t->model &&
-	       strcmp(result->code, TURN_ERROR_MODEL) == 0 && strstr(result->message, "tool") &&
-	       strstr(result->message, "support");
 }
 
 /* --- the end of an answer --- */
@@ -598,12 +636,8 @@ static void on_answered(void *data, const struct model_result *result)
 	t->has_usage |= result->has_usage;
 	t->prompt_tokens += result->prompt_tokens;
 	t->completion_tokens += result->completion_tokens;
-	if (result->code && refuses_tools(t, result)) {
-		core_note_no_tools(t->session->core, t->server, t->model);
-		put_progress(
-		    t, "lmx.no_tools", "this model takes no tools: asked again without them");
-		ask(t);
-	} else if (result->code) {
+	t->dropped = result->dropped;
+	if (result->code) {
 		fail(t, result->code, result->message);
 	} else if (result->call_count) {
 		start_round(t, result);
@@ -645,8 +679,7 @@ static void ask(struct turn *t)
 		    "too many sessions name model servers of their own (metadata.device)");
 		return;
 	}
-	if (!core_lacks_tools(s->core, t->server, t->model ? t->model : model))
-		tool_put_all(&t->tools, want_tool, t);
+	tool_put_all(&t->tools, want_tool, t);
 	t->ask = model_ask_start(s->core->opts.loop,
 	    &(struct model_ask_opts){.server = t->server,
 		.model = model,
@@ -655,7 +688,10 @@ static void ask(struct turn *t)
 		.first_token_ms = (uint64_t)config_int(config, "model.firstTokenTimeoutMs"),
 		.idle_ms = (uint64_t)config_int(config, "model.idleTimeoutMs"),
 		.no_ws = core_lacks_ws(s->core, s->row.id),
+		.dropped = t->dropped,
 		.on_ready = on_ready,
+		.on_prompt = on_prompt,
+		.on_overflow = on_overflow,
 		.on_text = on_text,
 		.on_progress = on_progress,
 		.on_no_ws = on_no_ws,

@@ -188,3 +188,43 @@ int schema_check(const char *schema, const json_t *args, struct err *reterr)
 	json_decref(root);
 	return rc;
 }
+
+/* The value a text stands for where type is wanted, or NULL. */
+static json_t *value_of_text(const char *type, const char *text)
+{
+	json_t *value;
+	bool fits;
+
+	if (strcmp(type, "integer") != 0 && strcmp(type, "number") != 0 &&
+	    strcmp(type, "boolean") != 0)
+		return NULL;
+	value = json_loads(text, JSON_DECODE_ANY, NULL);
+	fits = strcmp(type, "boolean") == 0   ? json_is_boolean(value)
+	       : strcmp(type, "integer") == 0 ? json_is_integer(value)
+					      : json_is_number(value);
+	if (!fits) {
+		json_decref(value);
+		return NULL;
+	}
+	return value;
+}
+
+bool schema_mend(const char *schema, json_t *args)
+{
+	json_t *root = json_loads(schema, 0, NULL), *property;
+	bool changed = false;
+	const char *name;
+
+	json_object_foreach (json_object_get(root, "properties"), name, property) {
+		const char *type = json_string_value(json_object_get(property, "type"));
+		json_t *arg = json_object_get(args, name), *value;
+
+		if (!type || !json_is_string(arg) ||
+		    !(value = value_of_text(type, json_string_value(arg))))
+			continue;
+		json_object_set_new(args, name, value);
+		changed = true;
+	}
+	json_decref(root);
+	return changed;
+}

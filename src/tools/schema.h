@@ -8,8 +8,15 @@
  */
 
 #include <jansson.h>
+#include <stdbool.h>
 
 struct err;
+
+/*
+ * Some models send every value as text: what the schema wants as a number or a truth value and
+ * is a text that says just that becomes one. True when anything was changed.
+ */
+bool schema_mend(const char *schema, json_t *args);
 
 /* 0, or ERR_RANGE with a sentence a model can act on: which argument, what is expected. */
 int schema_check(const char *schema, const json_t *args, struct err *reterr);

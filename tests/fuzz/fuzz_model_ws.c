@@ -2,7 +2,6 @@
 #include <assert.h>
 
 #include "base/str.h"
-#include "model/context.h"
 #include "model/delta.h"
 #include "model/text.h"
 #include "tests/fuzz/fuzz.h"
@@ -25,8 +24,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		rest = str_cut(rest, '\n', &line);
 		delta_error_text(line.p, line.n, sentence, sizeof sentence, &overflow);
 		assert(str_utf8_valid(sentence, strlen(sentence)) == strlen(sentence));
-		context_from_answer("/props", line.p, line.n);
-		context_from_answer("/api/ps", line.p, line.n);
 		if (delta_parse(line.p, line.n, &d) != 0)
 			continue;
 		if (d.text.n)

@@ -4,7 +4,6 @@
 
 #include "base/buf.h"
 #include "base/json.h"
-#include "model/context.h"
 #include "model/models.h"
 #include "model/server.h"
 #include "tests/fuzz/fuzz.h"
@@ -42,7 +41,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			models_take(m, lists[i], text + cut, size - 1 - cut);
 		}
 		for (size_t i = 0; i < sizeof contexts / sizeof contexts[0]; i++)
-			assert(context_from_answer(contexts[i], text, size - 1) <= 100000000);
+			models_take(m, contexts[i], text, size - 1);
+		assert(models_context(m, "m") <= 100000000);
 		model_server_first_model(text, size - 1, name, sizeof name);
 	}
 	check_list(m);

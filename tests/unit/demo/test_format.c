@@ -25,9 +25,9 @@ static void on_message(void *data, const char *p, size_t n)
 	buf_addc(&r->lines, '\n');
 }
 
-static int on_event(void *data, struct str text, struct str id)
+static int on_event(void *data, const struct sse_event *event)
 {
-	on_message(data, text.p, text.n);
+	on_message(data, event->text.p, event->text.n);
 	return 0;
 }
 

@@ -2,8 +2,10 @@
 #include "model/fake_server.h"
 
 #include "model/ask.h"
+#include "model/dialect.h"
 #include "model/server.h"
 #include "protocol/events.h"
+#include "protocol/item.h"
 
 struct asked {
 	struct fake fake;
@@ -13,17 +15,34 @@ struct asked {
 	unsigned pieces, ends, no_ws, preflights_failed, readies;
 	char code[64], message[600], finish[32];
 	uint64_t context, prompt_tokens, completion_tokens;
-	bool has_usage, do_not_fit, cancel_in_text, pause_in_text, cancel_in_progress;
+	bool has_usage, do_not_fit, cancel_in_text, pause_in_text, cancel_in_progress, shorter;
+	struct item words;
+	const struct item *items[1];
 };
 
-static bool on_ready(void *data, const char *model, uint64_t context, struct buf *messages)
+static bool on_ready(void *data, const char *model, uint64_t context)
 {
 	struct asked *q = data;
 
 	q->readies++;
 	q->context = context;
-	buf_addf(messages, "[{\"role\":\"user\",\"content\":\"for %s\"}]", model);
+	buf_clear(&q->words.text);
+	buf_addf(&q->words.text, "for %s", model);
 	return !q->do_not_fit;
+}
+
+static void on_prompt(void *data, struct put *put)
+{
+	struct asked *q = data;
+
+	q->items[0] = &q->words;
+	put->items = q->items;
+	put->count = 1;
+}
+
+static bool on_overflow(void *data)
+{
+	return ((struct asked *)data)->shorter;
 }
 
 static void on_text(void *data, bool thinking, const char *p, size_t n)
@@ -76,7 +95,7 @@ static void on_end(void *data, const struct model_result *r)
 /* Answers every server of these tests has; put after those of the test. */
 static void serve(struct asked *q)
 {
-	struct fake_answer ready = {"/readyz", 200, "{\"model\":\"m-1\"}", 0};
+	struct fake_answer ready = {"/readyz", 200, "{\"ready\":true,\"model\":\"m-1\"}", 0};
 	size_t i = 0;
 
 	while (q->fake.answers[i].path)
@@ -95,6 +114,8 @@ static void ask_on(struct asked *q, bool no_ws)
 					    .idle_ms = 10000,
 					    .no_ws = no_ws,
 					    .on_ready = on_ready,
+					    .on_prompt = on_prompt,
+					    .on_overflow = on_overflow,
 					    .on_text = on_text,
 					    .on_progress = on_progress,
 					    .on_no_ws = on_no_ws,
@@ -130,6 +151,7 @@ static void finish(struct asked *q)
 	buf_finish(&q->thinking);
 	buf_finish(&q->progress);
 	buf_finish(&q->calls);
+	item_finish(&q->words);
 }
 
 #define DELTA(json) "data: {\"choices\":[{\"delta\":{" json "}}]}\n\n"
@@ -283,7 +305,7 @@ static void a_message_that_is_too_large_is_the_models_error_over_both(void **sta
 static void a_server_that_fails_is_asked_again(void **state)
 {
 	struct asked q = {.fake.answers = {
-			      {chat, 503, "{\"error\":{\"message\":\"too busy\"}}", 1},
+			      {chat, 500, "{\"error\":{\"message\":\"too busy\"}}", 1},
 			      {chat, 200, DELTA("\"content\":\"x\"") DONE, 0},
 			  }};
 
@@ -394,6 +416,8 @@ static void start_impatient(struct asked *q, bool no_ws, uint64_t first_ms, uint
 					    .idle_ms = idle_ms,
 					    .no_ws = no_ws,
 					    .on_ready = on_ready,
+					    .on_prompt = on_prompt,
+					    .on_overflow = on_overflow,
 					    .on_text = on_text,
 					    .on_progress = on_progress,
 					    .on_no_ws = on_no_ws,
@@ -467,7 +491,7 @@ static void a_server_that_cannot_be_asked_ends_it_with_the_reason(void **state)
 		struct fake_answer first;
 		const char *code;
 	} cases[] = {
-	    {{"/readyz", 503, "{}", 0}, TURN_ERROR_NO_MODEL},
+	    {{"/readyz", 503, "{\"error\":\"no-model-loaded\"}", 0}, TURN_ERROR_NO_MODEL},
 	    {{"/v1/models", 401, "{}", 0}, TURN_ERROR_MODEL},
 	};
 	struct asked gone = {0};

@@ -1,7 +1,7 @@
 /* model/server: which host answers, what it has loaded, how long that is believed. */
 #include "model/fake_server.h"
 
-#include "model/context.h"
+#include "model/models.h"
 #include "model/server.h"
 
 struct answer {
@@ -85,7 +85,7 @@ static void a_good_answer_is_believed_until_something_failed(void **state)
 	a = ask(s);
 	assert_int_equal(a.result, PREFLIGHT_READY);
 	assert_string_equal(a.model, "m-1");
-	assert_int_equal(a.context, CONTEXT_OLLAMA_DEFAULT);
+	assert_int_equal(a.context, MODELS_OLLAMA_CONTEXT);
 	assert_int_equal(fake_count(&f, "/readyz"), 1);
 	model_server_distrust(s);
 	ask(s);
@@ -139,9 +139,10 @@ static void no_model_and_no_permission_are_told_apart(void **state)
 		enum preflight result;
 		const char *says;
 	} cases[] = {
-	    {{"/readyz", 503, "{}", 0}, PREFLIGHT_NO_MODEL, "no model loaded"},
-	    {{"/v1/models", 200, "{\"data\":[]}", 0}, PREFLIGHT_NO_MODEL, "no model loaded"},
-	    {{"/v1/models", 200, "nonsense", 0}, PREFLIGHT_NO_MODEL, "no model loaded"},
+	    {{"/readyz", 503, "{\"error\":\"no-model-loaded\"}", 0}, PREFLIGHT_NO_MODEL,
+		"no model loaded"},
+	    {{"/v1/models", 200, "{\"data\":[]}", 0}, PREFLIGHT_UNNAMED, "names no model"},
+	    {{"/v1/models", 200, "nonsense", 0}, PREFLIGHT_UNNAMED, "names no model"},
 	    {{"/v1/models", 401, "{}", 0}, PREFLIGHT_REFUSED, "connection.apiKey"},
 	    {{"/v1/models", 403, "{}", 0}, PREFLIGHT_REFUSED, "HTTP 403"},
 	};

@@ -5,8 +5,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "model/context.h"
 #include "model/delta.h"
+#include "model/models.h"
 #include "model/target.h"
 #include "unit.h"
 
@@ -170,7 +170,7 @@ static void a_character_cut_over_two_messages_is_joined(void **state)
 
 static void what_no_server_says_is_refused(void **state)
 {
-	static const char *const bad[] = {"", "hello", "[]", "7", "{\"type\":\"chat.tool_call\"}",
+	static const char *const bad[] = {"hello", "[]", "7", "{\"type\":\"chat.tool_call\"}",
 	    "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":-1}]}}]}",
 	    "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":100000}]}}]}"};
 	struct delta d;
@@ -212,21 +212,44 @@ static void servers_are_named_in_every_usual_way(void **state)
 		assert_int_equal(target_parse(bad[i], 1234, &t, &err), -EINVAL);
 }
 
-static void the_context_is_read_from_three_dialects(void **state)
+static uint64_t context_told(const char *path, const char *answer, const char *model)
 {
-	static const char props[] = "{\"default_generation_settings\":{\"n_ctx\":8192}}";
-	static const char admin[] =
-	    "{\"loaded\":[{\"id\":\"m\",\"context_length\":4096}],\"count\":1}";
-	static const char ps[] = "{\"models\":[{\"name\":\"m\"}]}";
+	struct models *m = models_new();
+	uint64_t tokens;
 
-	assert_int_equal(context_from_answer("/props", props, sizeof props - 1), 8192);
-	assert_int_equal(context_from_answer("/admin/models", admin, sizeof admin - 1), 4096);
-	assert_int_equal(context_from_answer("/api/ps", ps, sizeof ps - 1), CONTEXT_OLLAMA_DEFAULT);
-	assert_int_equal(context_from_answer("/api/ps", "{\"models\":[]}", 13), 0);
+	models_take(m, path, answer, strlen(answer));
+	tokens = models_context(m, model);
+	models_free(m);
+	return tokens;
+}
+
+static void the_context_is_that_of_the_model_that_is_asked(void **state)
+{
+	static const char ps[] =
+	    "{\"models\":[{\"name\":\"big\",\"context_length\":131072},"
+	    "{\"name\":\"small\",\"context_length\":4096},{\"name\":\"m:latest\"}]}";
+	static const char v0[] = "{\"data\":[{\"id\":\"m\",\"state\":\"loaded\","
+				 "\"max_context_length\":32768,\"loaded_context_length\":4000}]}";
+
 	assert_int_equal(
-	    context_from_answer("/props", "{\"default_generation_settings\":{\"n_ctx\":-5}}", 43),
-	    0);
-	assert_int_equal(context_from_answer("/props", "nonsense", 8), 0);
+	    context_told("/props", "{\"default_generation_settings\":{\"n_ctx\":8192}}", "m"),
+	    8192);
+	assert_int_equal(
+	    context_told("/props", "{\"default_generation_settings\":{\"n_ctx\":-5}}", "m"), 0);
+	assert_int_equal(context_told("/props", "nonsense", "m"), 0);
+	assert_int_equal(context_told("/admin/models",
+			     "{\"loaded\":[{\"id\":\"m\",\"context_length\":4096}]}", "m"),
+	    4096);
+	assert_int_equal(context_told("/api/ps", ps, "small"), 4096);
+	assert_int_equal(context_told("/api/ps", ps, "big"), 131072);
+	assert_int_equal(context_told("/api/ps", ps, "m"), MODELS_OLLAMA_CONTEXT);
+	assert_int_equal(context_told("/api/ps", ps, "other"), 0);
+	assert_int_equal(context_told("/api/v0/models", v0, "m"), 4000);
+	assert_int_equal(
+	    context_told("/v1/models", "{\"data\":[{\"id\":\"m\",\"max_model_len\":3000}]}", "m"),
+	    3000);
+	assert_int_equal(
+	    context_told("/v1/models", "[{\"id\":\"m\",\"context_length\":9}]", "m"), 9);
 }
 
 int main(void)
@@ -239,7 +262,7 @@ int main(void)
 	    cmocka_unit_test(a_character_cut_over_two_messages_is_joined),
 	    cmocka_unit_test(what_no_server_says_is_refused),
 	    cmocka_unit_test(servers_are_named_in_every_usual_way),
-	    cmocka_unit_test(the_context_is_read_from_three_dialects),
+	    cmocka_unit_test(the_context_is_that_of_the_model_that_is_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

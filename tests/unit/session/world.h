@@ -169,7 +169,7 @@ static void fake_on_request(void *data)
 	else if (strcmp(path, "/readyz") != 0)
 		fake_reply(c, 404, "{}");
 	else if (w->fake.mood == FAKE_EMPTY)
-		fake_reply(c, 503, "{}");
+		fake_reply(c, 503, "{\"error\":\"no-model-loaded\"}");
 	else if (w->fake.mood == FAKE_CHANGES)
 		fake_change(c);
 	else

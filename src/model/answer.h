@@ -1,0 +1,56 @@
+#ifndef MODEL_ANSWER_H
+#define MODEL_ANSWER_H
+
+/*
+ * One answer as it comes: its texts told from its thoughts, its calls put together, its tokens
+ * counted, within the limits of an answer. Pure; one thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "model/assembly.h"
+
+struct delta;
+struct model_text;
+
+enum {
+	ANSWER_MAX_BYTES = 16 * 1024 * 1024, /* of text and calls */
+	ANSWER_MAX_DELTAS = 4 * 1000 * 1000, /* messages: each is an event */
+};
+
+enum answer_kind { ANSWER_NOTHING, ANSWER_TEXT, ANSWER_THINKING, ANSWER_CALLS };
+
+struct answer {
+	struct model_text *text; /* owned */
+	struct assembly assembly;
+	struct buf
+	    parts; /* JSON: the order of its parts, without the closing bracket; empty: none */
+	const char *thinking_name; /* the member thoughts come under; static */
+	enum answer_kind last;
+	size_t bytes, deltas, texts; /* texts: bytes of text that was told */
+	bool got_delta, got_finish, has_usage, refused, server_thinks;
+	uint64_t prompt_tokens, completion_tokens;
+	char finish_reason[32], request_id[128];
+	void (*on_text)(void *data, bool thinking, const char *p, size_t n);
+	void *data;
+};
+
+/* A new one in a. on_text: a piece of it, valid UTF-8. answer_free ends it. */
+void answer_init(struct answer *a,
+    void (*on_text)(void *data, bool thinking, const char *p, size_t n), void *data);
+void answer_free(struct answer *a);
+
+/* Take one message that is no error. ERR_LIMIT: the answer is too large; on_text may have ended
+ * whoever owns a. */
+int answer_take(struct answer *a, const struct delta *d);
+
+/* It is whole: what was held back goes out, the calls are what they should be. */
+void answer_end(struct answer *a);
+
+/* Append the order of its parts as a JSON array; nothing when it is text and then calls. */
+void answer_put_parts(const struct answer *a, struct buf *out);
+
+#endif

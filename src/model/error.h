@@ -1,0 +1,31 @@
+#ifndef MODEL_ERROR_H
+#define MODEL_ERROR_H
+
+/*
+ * What model servers say when something went wrong, in whatever shape: one sentence of it. Pure;
+ * any thread.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct json_t;
+struct str;
+
+/* Is this message of a stream an error, though nothing says so but its members? */
+bool error_is(const struct json_t *message);
+
+/*
+ * The sentence of an error into out (never empty, valid UTF-8, cut when longer than size): a text;
+ * an object with message, msg, detail, error_message …, in whatever depth; a list of them.
+ * *ret_overflow: it says that the prompt is larger than the context.
+ */
+void error_of(const struct json_t *error, char *out, size_t size, bool *ret_overflow);
+
+/* The same of what is no JSON: the title of a page, or the first line. */
+void error_of_text(struct str text, char *out, size_t size, bool *ret_overflow);
+
+/* Does a sentence say that the prompt is larger than the model's context? */
+bool error_is_overflow(const char *sentence);
+
+#endif
