@@ -6,6 +6,7 @@
 
 #include "base/err.h"
 #include "base/json_writer.h"
+#include "base/str.h"
 #include "model/delta.h"
 #include "model/text.h"
 
@@ -28,7 +29,7 @@ static void note_part(struct answer *a, enum answer_kind kind)
 	a->last = kind;
 }
 
-static void on_text(void *data, bool thinking, const char *p, size_t n)
+static void tell(void *data, bool thinking, const char *p, size_t n)
 {
 	struct answer *a = data;
 
@@ -38,16 +39,50 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 	a->on_text(a->data, thinking, p, n);
 }
 
-void answer_init(struct answer *a,
-    void (*on_text_cb)(void *data, bool thinking, const char *p, size_t n), void *data)
+static void on_thought(void *data)
 {
-	*a = (struct answer){.on_text = on_text_cb, .data = data};
+	static const char was[] = "{\"kind\":\"text\"}",
+			  is[] = "{\"kind\":\"reasoning\",\"tagged\":true}";
+	struct answer *a = data;
+	struct buf parts = {0};
+	const char *at;
+
+	while (a->parts.len && (at = memmem(a->parts.p, a->parts.len, was, sizeof was - 1))) {
+		buf_add(&parts, a->parts.p, (size_t)(at - a->parts.p));
+		buf_adds(&parts, is);
+		buf_consume(&a->parts, (size_t)(at - a->parts.p) + sizeof was - 1);
+	}
+	buf_add(&parts, a->parts.p, a->parts.len);
+	buf_finish(&a->parts);
+	a->parts = parts;
+	a->texts = 0;
+	a->last = ANSWER_THINKING;
+	a->on_thought(a->data);
+}
+
+static void on_text(void *data, bool thinking, const char *p, size_t n)
+{
+	struct answer *a = data;
+
+	if (thinking)
+		tell(a, true, p, n);
+	else
+		marks_feed(&a->marks, p, n);
+}
+
+void answer_init(struct answer *a,
+    void (*on_text_cb)(void *data, bool thinking, const char *p, size_t n),
+    void (*on_thought_cb)(void *data), void *data)
+{
+	*a = (struct answer){.on_text = on_text_cb, .on_thought = on_thought_cb, .data = data};
 	a->text = model_text_new(on_text, a);
+	a->marks = (struct marks){.on_text = tell, .on_thought = on_thought, .data = a};
 }
 
 void answer_free(struct answer *a)
 {
 	model_text_free(a->text);
+	marks_finish(&a->marks);
 	assembly_free(&a->assembly);
 	buf_finish(&a->parts);
 }
@@ -97,11 +132,26 @@ int answer_take(struct answer *a, const struct delta *d)
 	return 0;
 }
 
-void answer_end(struct answer *a)
+static bool none_is(void *data, const char *name)
 {
+	return false;
+}
+
+void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
+{
+	if (a->assembly.finished)
+		return;
 	model_text_end(a->text);
-	if (!a->assembly.finished)
-		assembly_finish(&a->assembly);
+	assembly_finish(&a->assembly);
+	/* Who sends calls as calls means the other thing when it writes of one. */
+	marks_end(&a->marks, a->assembly.count ? none_is : offered, a->data);
+	for (size_t i = 0; i < a->marks.count; i++) {
+		struct marks_call *c = &a->marks.calls[i];
+
+		note_part(a, ANSWER_CALLS);
+		assembly_add_spoken(&a->assembly, (struct str){c->name.p, c->name.len},
+		    (struct str){c->arguments.p, c->arguments.len});
+	}
 }
 
 void answer_put_parts(const struct answer *a, struct buf *out)

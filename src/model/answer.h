@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "model/assembly.h"
+#include "model/marks.h"
 
 struct delta;
 struct model_text;
@@ -25,6 +26,7 @@ enum answer_kind { ANSWER_NOTHING, ANSWER_TEXT, ANSWER_THINKING, ANSWER_CALLS };
 
 struct answer {
 	struct model_text *text; /* owned */
+	struct marks marks;	 /* what the text passes next */
 	struct assembly assembly;
 	struct buf
 	    parts; /* JSON: the order of its parts, without the closing bracket; empty: none */
@@ -35,20 +37,26 @@ struct answer {
 	uint64_t prompt_tokens, completion_tokens;
 	char finish_reason[32], request_id[128];
 	void (*on_text)(void *data, bool thinking, const char *p, size_t n);
+	void (*on_thought)(void *data);
 	void *data;
 };
 
-/* A new one in a. on_text: a piece of it, valid UTF-8. answer_free ends it. */
+/* A new one in a. on_text: a piece of it, valid UTF-8; on_thought: the text so far was thought.
+ * answer_free ends it. */
 void answer_init(struct answer *a,
-    void (*on_text)(void *data, bool thinking, const char *p, size_t n), void *data);
+    void (*on_text)(void *data, bool thinking, const char *p, size_t n),
+    void (*on_thought)(void *data), void *data);
 void answer_free(struct answer *a);
 
 /* Take one message that is no error. ERR_LIMIT: the answer is too large; on_text may have ended
  * whoever owns a. */
 int answer_take(struct answer *a, const struct delta *d);
 
-/* It is whole: what was held back goes out, the calls are what they should be. */
-void answer_end(struct answer *a);
+/*
+ * It is whole: what was held back goes out, the calls are what they should be. offered: was a tool
+ * of that name offered, so that a call of it which is written as text can be one? asked with data.
+ */
+void answer_end(struct answer *a, bool (*offered)(void *data, const char *name));
 
 /* Append the order of its parts as a JSON array; nothing when it is text and then calls. */
 void answer_put_parts(const struct answer *a, struct buf *out);

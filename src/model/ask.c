@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/ids.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "model/answer.h"
 #include "model/delta.h"
@@ -22,6 +23,7 @@
 #include "net/ws_client.h"
 #include "protocol/events.h"
 #include "protocol/http.h"
+#include "protocol/item.h"
 #include "protocol/sse.h"
 
 enum ask_state { ASK_PREFLIGHT, ASK_WS, ASK_SSE, ASK_BACKOFF, ASK_ENDED };
@@ -160,6 +162,7 @@ static void tell_end(struct model_ask *a, const char *code, const char *message)
 		calls[i] = (struct model_tool_call){.id = buf_cstr(&c->id),
 		    .name = buf_cstr(&c->name),
 		    .arguments = buf_cstr(&c->arguments),
+		    .spoken = c->spoken,
 		    .more = c->more.len ? buf_cstr(&c->more) : NULL};
 	}
 	answer_put_parts(r, &parts);
@@ -178,6 +181,64 @@ static void tell_end(struct model_ask *a, const char *code, const char *message)
 	free(calls);
 }
 
+/* Is each line of written in text? Tools put numbers and marks before the lines they show. */
+static bool has_lines(struct str text, struct str written)
+{
+	struct str line;
+
+	while (written.n) {
+		written = str_cut(written, '\n', &line);
+		line = str_trim(line);
+		if (line.n && !(text.n && memmem(text.p, text.n, line.p, line.n)))
+			return false;
+	}
+	return true;
+}
+
+/* Does what is held stand in what the model was given? Then it may only have read it aloud. */
+static bool was_read(struct model_ask *a)
+{
+	struct str written =
+	    str_trim((struct str){a->answer.marks.held.p, a->answer.marks.held.len});
+	struct put put = {0};
+
+	a->opts.on_prompt(a->opts.data, &put);
+	for (size_t i = 0; i < put.count && written.n; i++) {
+		const struct item *item = put.items[i];
+
+		if (item->kind != ITEM_ASSISTANT &&
+		    has_lines((struct str){item->text.p, item->text.len}, written))
+			return true;
+	}
+	return false;
+}
+
+/* Was a tool of that name offered? Then a call of it may be written as text. */
+static bool is_offered(void *data, const char *name)
+{
+	struct model_ask *a = data;
+	json_t *tools = NULL;
+	const json_t *one;
+	bool found = false;
+	size_t i;
+
+	if (a->tools.len && json_parse(a->tools.p, a->tools.len, &tools, NULL) == 0)
+		json_array_foreach (tools, i, one)
+			found |= strcmp(json_cstr(json_object_get(one, "function"), "name", ""),
+				     name) == 0;
+	json_decref(tools);
+	return found && !was_read(a);
+}
+
+static void tell_spoken(struct model_ask *a)
+{
+	if (a->answer.marks.count)
+		a->opts.on_progress(a->opts.data, "model.spoken_call",
+		    "the model wrote its call as text, as its server did not take it out "
+		    "(llama-server: --jinja; vLLM: --enable-auto-tool-choice with "
+		    "--tool-call-parser)");
+}
+
 static void end(struct model_ask *a, const char *code, const char *message)
 {
 	if (a->state == ASK_ENDED)
@@ -191,9 +252,11 @@ static void end(struct model_ask *a, const char *code, const char *message)
 		model_server_distrust(a->opts.server);
 	else
 		model_server_answered(a->opts.server);
-	answer_end(&a->answer);
-	if (!code && a->state != ASK_ENDED)
+	answer_end(&a->answer, is_offered);
+	if (!code && a->state != ASK_ENDED) {
+		tell_spoken(a);
 		tell_oddities(a);
+	}
 	if (a->state == ASK_ENDED)
 		return;
 	model_ask_cancel(a);
@@ -436,6 +499,15 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 
 	if (a->state != ASK_ENDED)
 		a->opts.on_text(a->opts.data, thinking, p, n);
+}
+
+static void on_thought(void *data)
+{
+	struct model_ask *a = data;
+
+	if (a->state != ASK_ENDED)
+		a->opts.on_progress(a->opts.data, "model.thought",
+		    "the words so far were the model's thoughts: its server did not say so");
 }
 
 static void on_bad_message(struct model_ask *a, const char *p, size_t n)
@@ -845,7 +917,7 @@ struct model_ask *model_ask_start(uv_loop_t *loop, const struct model_ask_opts *
 	if (opts->tools)
 		buf_adds(&a->tools, opts->tools);
 	ids_make("req_", 8, a->request_id, sizeof a->request_id);
-	answer_init(&a->answer, on_text, a);
+	answer_init(&a->answer, on_text, on_thought, a);
 	uv_timer_init(loop, &a->timer);
 	a->timer.data = a;
 	ask_preflight(a);

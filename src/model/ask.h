@@ -36,6 +36,8 @@ struct model_tool_call {
 	/* Owned by the ask. id: the server's, "" none; more: members of it nobody here knows, the
 	 * inside of an object, or NULL. */
 	const char *id, *name, *arguments, *more;
+	bool
+	    spoken; /* it was written as text (marks.h): a person decides, whatever is remembered */
 };
 
 struct model_result {

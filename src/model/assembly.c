@@ -298,6 +298,19 @@ void assembly_finish(struct assembly *a)
 	a->count = kept;
 }
 
+bool assembly_add_spoken(struct assembly *a, struct str name, struct str arguments)
+{
+	struct assembly_call *c = add_call(a, &(struct delta_tool){0});
+
+	assert(a->finished);
+	if (!c)
+		return false;
+	buf_add(&c->name, name.p, name.n);
+	buf_add(&c->arguments, arguments.p, arguments.n);
+	c->spoken = true;
+	return true;
+}
+
 void assembly_free(struct assembly *a)
 {
 	for (size_t i = 0; i < a->count; i++)

@@ -13,6 +13,7 @@
 #include "base/buf.h"
 
 struct delta_tool;
+struct str;
 
 enum {
 	ASSEMBLY_MAX_CALLS = 128,		  /* of one answer */
@@ -29,7 +30,7 @@ struct assembly_scan {
 
 struct assembly_call {
 	struct buf id, name, arguments, more; /* more: members nobody knows, inside of an object */
-	bool has_index;
+	bool has_index, spoken;		      /* spoken: it was written as text (marks.h) */
 	size_t index;
 	struct assembly_scan scan;
 };
@@ -49,6 +50,9 @@ bool assembly_take(struct assembly *a, const struct delta_tool *piece);
  * are one text each ("{}" where there are none), slots nobody filled are gone. Once.
  */
 void assembly_finish(struct assembly *a);
+
+/* Add a call that was written as text. False: there are too many. After assembly_finish. */
+bool assembly_add_spoken(struct assembly *a, struct str name, struct str arguments);
 
 void assembly_free(struct assembly *a);
 

@@ -48,10 +48,11 @@ enum history_change {
 	CHANGE_TEXT,   /* the answer's last part grew; `was` was its length */
 	CHANGE_CALLS,  /* the answer got its list of calls */
 	CHANGE_STARTED,
-	CHANGE_RESULT, /* an open result was filled */
-	CHANGE_SAID,   /* a person's answer to an open call */
-	CHANGE_MARKED, /* the answer is an interrupted one */
-	CHANGE_PLACE,  /* nothing else */
+	CHANGE_RESULT,	/* an open result was filled */
+	CHANGE_SAID,	/* a person's answer to an open call */
+	CHANGE_MARKED,	/* the answer is an interrupted one */
+	CHANGE_THOUGHT, /* its texts became thoughts; `was` has a bit for each part that did */
+	CHANGE_PLACE,	/* nothing else */
 };
 
 struct history_undo {
@@ -448,6 +449,24 @@ static void history_take_cancelled(struct history *h, const json_t *payload)
 			history_end(h, false);
 }
 
+/* The words so far were thoughts: nobody had said where those begin. */
+static void history_take_thought(struct history *h)
+{
+	struct item *item;
+	size_t bits = 0;
+
+	if (h->place.answer == HISTORY_NONE)
+		return;
+	item = &h->entries[h->place.answer].item;
+	for (size_t i = 0; i < item->part_count && i < 8 * sizeof bits; i++)
+		if (item->parts[i].kind == PART_TEXT) {
+			item->parts[i].kind = PART_REASONING;
+			item->parts[i].tagged = true;
+			bits |= (size_t)1 << i;
+		}
+	history_note(h, CHANGE_THOUGHT, h->place.answer, bits);
+}
+
 static void history_take_progress(struct history *h, const json_t *payload)
 {
 	const char *phase = json_cstr(payload, "phase", "");
@@ -455,6 +474,8 @@ static void history_take_progress(struct history *h, const json_t *payload)
 	/* The model is asked again: an answer that has not begun to say anything begins anew. */
 	if (strcmp(phase, "lmx.retry") == 0 || strcmp(phase, "lmx.continued") == 0)
 		history_drop_thoughts(h);
+	else if (strcmp(phase, "model.thought") == 0)
+		history_take_thought(h);
 }
 
 /* Messages that a client brought along. */
@@ -667,6 +688,15 @@ static void history_undo_result(struct history_entry *e)
 	e->open = true;
 }
 
+static void history_undo_thought(struct item *item, size_t bits)
+{
+	for (size_t i = 0; i < item->part_count && i < 8 * sizeof bits; i++)
+		if (bits >> i & 1) {
+			item->parts[i].kind = PART_TEXT;
+			item->parts[i].tagged = false;
+		}
+}
+
 static void history_undo_one(struct history *h, const struct history_undo *u)
 {
 	struct history_entry *e = u->entry == HISTORY_NONE ? NULL : &h->entries[u->entry];
@@ -701,6 +731,9 @@ static void history_undo_one(struct history *h, const struct history_undo *u)
 		break;
 	case CHANGE_MARKED:
 		e->item.interrupted = false;
+		break;
+	case CHANGE_THOUGHT:
+		history_undo_thought(&e->item, u->was);
 		break;
 	case CHANGE_PLACE:
 		break;

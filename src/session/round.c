@@ -51,6 +51,7 @@ struct call {
 	char *control;		     /* owned: the control file a request names, NULL: none */
 	char *repository;	     /* owned: the git directory a request names, NULL: none */
 	bool allowed;		     /* without asking, but for what a look may find */
+	bool spoken;		     /* written as text: always asked about */
 	unsigned asks;
 	uint64_t begun_us;
 };
@@ -374,7 +375,7 @@ static void on_looked(void *data, const struct tool_answer *a)
 	}
 	if (wants_repository(c, a->repository))
 		c->repository = mem_strdup(a->repository);
-	if (c->allowed && !c->repository) {
+	if (c->allowed && !c->repository && !c->spoken) {
 		run(c);
 		return;
 	}
@@ -491,8 +492,10 @@ static void begin_call(struct call *c)
 	case RULES_ALLOW:
 		c->outside = o->overrides->allow_all;
 		c->allowed = true;
-		if (runs_command(c) && !o->overrides->allow_all && !o->overrides->non_interactive &&
-		    rules_speaks_of_git(c->args))
+		if (c->spoken && !o->overrides->allow_all)
+			show(c);
+		else if (runs_command(c) && !o->overrides->allow_all &&
+			 !o->overrides->non_interactive && rules_speaks_of_git(c->args))
 			show(c);
 		else
 			run(c);
@@ -615,6 +618,7 @@ static void init_call(struct call *c, struct round *r, const struct model_tool_c
 		c->args_text = buf_steal(&mended);
 	}
 	c->server_id = m->id && m->id[0] ? mem_strdup(m->id) : NULL;
+	c->spoken = m->spoken;
 	c->more = m->more ? mem_strdup(m->more) : NULL;
 }
 

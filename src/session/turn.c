@@ -87,6 +87,7 @@ struct turn {
 	uint64_t queued_seq;	 /* of turn.queued, 0: not yet */
 	uint64_t start_seq;	 /* of turn.start, 0: not started */
 	bool paused;		 /* the model waits for the log */
+	bool told_spoken;	 /* that calls come as text */
 	struct prompt prompt;	 /* as it was put last */
 	uint64_t context_tokens; /* of the model, 0 unknown */
 	uint64_t max_bytes;	 /* of the prompt, since the server said it was too large; 0 none */
@@ -412,7 +413,13 @@ static void put_progress(struct turn *t, const char *phase, const char *message)
 
 static void on_progress(void *data, const char *phase, const char *message)
 {
-	put_progress(data, phase, message);
+	struct turn *t = data;
+
+	/* Once is enough to know what is wrong with the server. */
+	if (strcmp(phase, "model.spoken_call") == 0 && t->told_spoken)
+		return;
+	t->told_spoken |= strcmp(phase, "model.spoken_call") == 0;
+	put_progress(t, phase, message);
 }
 
 /* The model that a snapshot shows from now on. */

@@ -16,6 +16,15 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 	assert(n > 0 && str_utf8_valid(p, n) == n);
 }
 
+static void on_thought(void *data)
+{
+}
+
+static bool offered(void *data, const char *name)
+{
+	return name[0] == 'r';
+}
+
 static int on_event(void *data, const struct sse_event *event)
 {
 	struct delta d;
@@ -42,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2)
 		return 0;
 	step = 1 + data[0];
-	answer_init(&answer, on_text, NULL);
+	answer_init(&answer, on_text, on_thought, NULL);
 	sse = sse_new(65536, on_event, &answer);
 	sse_set_lenient(sse);
 	for (size_t at = 1; at < size; at += step)
@@ -50,7 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		    0)
 			break;
 	sse_end(sse);
-	answer_end(&answer);
+	answer_end(&answer, offered);
 	answer_put_parts(&answer, &parts);
 	if (parts.len)
 		assert(json_parse(parts.p, parts.len, &root, NULL) == 0 && json_is_array(root));

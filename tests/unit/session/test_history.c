@@ -43,6 +43,8 @@ static const struct event whole[] = {
     {EVENT_TOOL_END, "{\"turnId\":\"t1\",\"callId\":\"c3\",\"result\":\"x y\",\"ok\":true}"},
     {EVENT_TURN_THINKING, "{\"turnId\":\"t1\",\"text\":\"lost thought\"}"},
     {EVENT_TURN_PROGRESS, "{\"turnId\":\"t1\",\"phase\":\"lmx.retry\",\"message\":\"again\"}"},
+    {EVENT_TURN_TOKEN, "{\"turnId\":\"t1\",\"text\":\"a thought\"}"},
+    {EVENT_TURN_PROGRESS, "{\"turnId\":\"t1\",\"phase\":\"model.thought\",\"message\":\"it was\"}"},
     {EVENT_TURN_TOKEN, "{\"turnId\":\"t1\",\"text\":\"done\"}"},
     {EVENT_TURN_DONE, "{\"turnId\":\"t1\"}"},
     {EVENT_SESSION_UPDATED, "{\"snapshot\":{}}"},
@@ -139,9 +141,11 @@ static void a_log_becomes_items(void **state)
 		       "{\"tool\":\"ask_user\"} 9\n"
 		       "{\"role\":\"tool\",\"tool_call_id\":\"c3\",\"content\":\"x y\"} "
 		       "{\"tool\":\"list_dir\"} 9\n"
-		       "{\"role\":\"assistant\",\"content\":\"done\"}  18\n"
-		       "{\"role\":\"user\",\"content\":\"then this\"}  21\n"
-		       "{\"role\":\"assistant\",\"content\":\"half\"} {\"interrupted\":true} 22\n"
+		       "{\"role\":\"assistant\",\"content\":\"done\"} {\"parts\":["
+		       "{\"kind\":\"reasoning\",\"text\":\"a thought\",\"tagged\":true},"
+		       "{\"kind\":\"text\",\"bytes\":4}]} 18\n"
+		       "{\"role\":\"user\",\"content\":\"then this\"}  23\n"
+		       "{\"role\":\"assistant\",\"content\":\"half\"} {\"interrupted\":true} 24\n"
 		       "idle");
 	history_free(h);
 }
