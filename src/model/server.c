@@ -218,6 +218,17 @@ void model_server_answered(struct model_server *s)
 	s->answered = true;
 }
 
+void model_server_note_tokens(
+    struct model_server *s, const char *model, uint64_t bytes, uint64_t tokens)
+{
+	lessons_note_tokens(&s->lessons, model, bytes, tokens);
+}
+
+uint64_t model_server_bytes_per_1000(const struct model_server *s, const char *model)
+{
+	return lessons_bytes_per_1000(&s->lessons, model);
+}
+
 unsigned model_server_dropped(const struct model_server *s, const char *model)
 {
 	return lessons_dropped(&s->lessons, model, clock_mono_us());

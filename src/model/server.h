@@ -102,6 +102,12 @@ uint64_t model_server_context(const struct model_server *s, const char *model);
 /* It answered a question: a model that is loaded when it is asked for can be looked at now. */
 void model_server_answered(struct model_server *s);
 
+/* A question of so many bytes to it were so many tokens of that model's; and how many bytes 1,000
+ * are, 0 unknown. */
+void model_server_note_tokens(
+    struct model_server *s, const char *model, uint64_t bytes, uint64_t tokens);
+uint64_t model_server_bytes_per_1000(const struct model_server *s, const char *model);
+
 /* What the host in use refuses for model (enum drop), and that it refuses drop. */
 unsigned model_server_dropped(const struct model_server *s, const char *model);
 void model_server_note_drop(struct model_server *s, const char *model, unsigned drop);

@@ -2,8 +2,10 @@
 #define SESSION_PROMPT_H
 
 /*
- * What the model is given: system prompt, history, the user's words; the
- * history cut from the oldest whole turn when all of it would not fit. Pure.
+ * What the model is given: system prompt, history, the user's words. When all of it would not fit,
+ * the oldest results of this turn are shortened and the oldest whole turns left out, at once to
+ * about half of the room: so the front of a prompt keeps still from one question to the next, which
+ * model servers answer faster. Pure.
  */
 
 #include <stddef.h>
@@ -15,6 +17,12 @@ struct config;
 struct history;
 struct item;
 
+/* How far the front was moved; never back. Kept by whoever asks, zero at first. */
+struct prompt_front {
+	size_t first;	  /* of the past's items: the first that goes along */
+	size_t shortened; /* of this turn's results, from the oldest on */
+};
+
 struct prompt_opts {
 	const struct config *config;
 	uint64_t context_tokens; /* the server's, 0 unknown; model.contextTokens beats it */
@@ -25,6 +33,9 @@ struct prompt_opts {
 	const struct history *turn; /* this turn: the user's words, what was said and done since */
 	size_t tools_len; /* bytes the tools' descriptions take beside the messages; 0: none are
 			     offered */
+	uint64_t bytes_per_1000_tokens; /* as the server counted before; 0: not known */
+	uint64_t max_bytes;		/* the server said that more is too much; 0: it did not */
+	struct prompt_front *front;	/* moved on where needed */
 };
 
 /* A prompt. Zero-initialised; prompt_finish frees what it points at, which are not the items. */
@@ -33,14 +44,17 @@ struct prompt {
 	const struct item **items; /* owned list of borrowed items */
 	size_t count;
 	uint64_t bytes; /* about what it weighs */
-	size_t dropped_messages, dropped_turns;
+	/* Of the front when it moved this time: what went. */
+	size_t dropped_messages, dropped_turns, shortened;
+	struct item *made; /* owned: results as they go along */
+	size_t made_count;
 };
 
 /*
- * Make *ret of what there is. max_bytes 0: as much as the context is known to hold; else no more
- * than that. ERR_LIMIT when even without the past it does not fit: *ret has it all the same.
+ * Make *ret of what there is. ERR_LIMIT when the person's words alone are larger than the context:
+ * *ret has them all the same.
  */
-int prompt_make(struct prompt *ret, const struct prompt_opts *opts, uint64_t max_bytes);
+int prompt_make(struct prompt *ret, const struct prompt_opts *opts);
 void prompt_finish(struct prompt *p);
 
 #endif

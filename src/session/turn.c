@@ -84,11 +84,12 @@ struct turn {
 	char *model;		     /* owned: the one that was asked, NULL before */
 	struct model_server *server; /* borrowed: the one that is asked */
 	uint64_t begun_us, first_us, deltas;
-	uint64_t queued_seq;	 /* of turn.queued, 0: not yet */
-	uint64_t start_seq;	 /* of turn.start, 0: not started */
-	bool paused;		 /* the model waits for the log */
-	bool told_spoken;	 /* that calls come as text */
-	struct prompt prompt;	 /* as it was put last */
+	uint64_t queued_seq;  /* of turn.queued, 0: not yet */
+	uint64_t start_seq;   /* of turn.start, 0: not started */
+	bool paused;	      /* the model waits for the log */
+	bool told_spoken;     /* that calls come as text */
+	struct prompt prompt; /* as it was put last */
+	struct prompt_front front;
 	uint64_t context_tokens; /* of the model, 0 unknown */
 	uint64_t max_bytes;	 /* of the prompt, since the server said it was too large; 0 none */
 	unsigned dropped;	 /* enum drop: what the server refuses */
@@ -448,21 +449,34 @@ static int make_prompt(struct turn *t)
 		.past = t->past,
 		.past_count = t->past_count,
 		.turn = t->history,
-		.tools_len = t->tools.len},
-	    t->max_bytes);
+		.tools_len = t->tools.len,
+		.bytes_per_1000_tokens = model_server_bytes_per_1000(t->server, t->model),
+		.max_bytes = t->max_bytes,
+		.front = &t->front});
 	buf_finish(&workspace);
 	return rc;
 }
 
+/* The front moved: for a person, and for the turns to come. */
 static void tell_trimmed(struct turn *t)
 {
-	char message[160];
+	const struct prompt *p = &t->prompt;
+	char message[200];
+	int n = 0;
 
-	if (!t->prompt.dropped_messages)
+	if (p->dropped_messages)
+		n = snprintf(message, sizeof message,
+		    "%zu oldest messages (%zu turns) were left out to fit the model's context",
+		    p->dropped_messages, p->dropped_turns);
+	if (p->shortened)
+		snprintf(message + n, sizeof message - (size_t)n,
+		    "%s%zu old tool results were shortened to fit the model's context",
+		    n ? "; " : "", p->shortened);
+	if (!p->dropped_messages && !p->shortened)
 		return;
-	snprintf(message, sizeof message,
-	    "%zu oldest messages (%zu turns) were left out to fit the model's context",
-	    t->prompt.dropped_messages + (size_t)t->past_left_out, t->prompt.dropped_turns);
+	t->session->row.front_message = t->past_left_out + t->front.first + 1;
+	store_session_front(
+	    t->session->core->opts.store, t->session->row.num, t->session->row.front_message);
 	put_progress(t, "context.trimmed", message);
 }
 
@@ -496,14 +510,12 @@ static void on_prompt(void *data, struct put *put)
 static bool on_overflow(void *data)
 {
 	struct turn *t = data;
-	size_t before = t->prompt.dropped_messages;
+	uint64_t before = t->prompt.bytes;
 
-	t->max_bytes = t->prompt.bytes / 2;
+	t->max_bytes = before / 2;
 	make_prompt(t);
-	if (t->prompt.dropped_messages == before)
-		return false;
 	tell_trimmed(t);
-	return true;
+	return t->prompt.bytes < before;
 }
 
 static void on_no_ws(void *data)
@@ -643,6 +655,9 @@ static void on_answered(void *data, const struct model_result *result)
 	t->has_usage |= result->has_usage;
 	t->prompt_tokens += result->prompt_tokens;
 	t->completion_tokens += result->completion_tokens;
+	if (result->has_usage && t->model)
+		model_server_note_tokens(
+		    t->server, t->model, t->prompt.bytes, result->prompt_tokens);
 	t->dropped = result->dropped;
 	if (result->code) {
 		fail(t, result->code, result->message);
@@ -728,6 +743,10 @@ static void on_past(void *data, int rc, struct item *items, size_t count, uint64
 	t->past = items;
 	t->past_count = count;
 	t->past_left_out = left_out;
+	if (t->session->row.front_message > left_out + 1)
+		t->front.first = (size_t)(t->session->row.front_message - left_out - 1);
+	if (t->front.first > count)
+		t->front.first = count;
 	ask(t);
 }
 

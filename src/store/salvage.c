@@ -65,6 +65,7 @@ static const struct {
 	NULL},
     {"messages", "id, body, more, text", 4, true, "id, body, NULL, NULL"},
     {"answers", "session, model", 2, true, ""},
+    {"fronts", "session, message", 2, true, ""},
     {"permissions", "num, session, id, turn, tool, created_ms, open, decision, decided_by", 9, true,
 	NULL},
     {"rules", "session, tool, match, decision", 4, false, NULL},
@@ -174,6 +175,7 @@ static int mend(struct db *db, struct salvage_report *r)
 	if (rc != 0)
 		return rc;
 	db_run(db, "DELETE FROM turns WHERE session NOT IN (SELECT num FROM sessions)", "");
+	db_run(db, "DELETE FROM fronts WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM answers WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM permissions WHERE session NOT IN (SELECT num FROM sessions)", "");
 	db_run(db, "DELETE FROM rules WHERE session NOT IN (SELECT num FROM sessions)", "");

@@ -18,6 +18,7 @@
  * segments.id and messages.id are session number << 36 | first seq (or message
  * number): one B-tree, no secondary index, ranges by session. A session's number
  * is never used for another while its rows exist.
+ * fronts: the number of the first message the model is still given.
  * answers: the model that answered last, which need not be the one that was asked for.
  * turns.state: 1 accepted and not ended, 0 ended.
  * permissions.open: 1 until decided. rules.match: what remembered decisions hold for.
@@ -61,6 +62,7 @@ static const char *const migrations[] = {
     "    CASE WHEN json_valid(old.body) THEN json_extract(old.body, '$.content') END); END;"
     "INSERT INTO message_search(message_search) VALUES('rebuild');",
     "CREATE TABLE IF NOT EXISTS answers(session INTEGER PRIMARY KEY, model TEXT NOT NULL);",
+    "CREATE TABLE IF NOT EXISTS fronts(session INTEGER PRIMARY KEY, message INTEGER NOT NULL);"
     "ALTER TABLE messages ADD COLUMN more TEXT;"
     "ALTER TABLE messages ADD COLUMN text TEXT;"
     "DROP TRIGGER message_added; DROP TRIGGER message_removed; DROP VIEW message_texts;"

@@ -105,6 +105,22 @@ void store_session_put(
 	store_write(s, &w->job);
 }
 
+static int run_front(struct db *db, struct store_job *job)
+{
+	const struct row_write *w = list_entry(job, struct row_write, job);
+
+	return db_run(db, "INSERT OR REPLACE INTO fronts(session, message) VALUES(?,?)", "ii",
+	    w->row.num, (int64_t)w->seq);
+}
+
+void store_session_front(struct store *s, int64_t num, uint64_t message)
+{
+	struct row_write *w = new_write(run_front, num, NULL, NULL);
+
+	w->seq = message;
+	store_write(s, &w->job);
+}
+
 static int run_answered(struct db *db, struct store_job *job)
 {
 	struct session_row *r = &list_entry(job, struct row_write, job)->row;
@@ -131,6 +147,8 @@ static int run_delete(struct db *db, struct store_job *job)
 		rc = db_run(db, "DELETE FROM messages WHERE id >= ? AND id < ?", "ii", first, end);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM answers WHERE session = ?", "i", num);
+	if (rc == 0)
+		rc = db_run(db, "DELETE FROM fronts WHERE session = ?", "i", num);
 	if (rc == 0)
 		rc = db_run(db, "DELETE FROM turns WHERE session = ?", "i", num);
 	if (rc == 0)
@@ -276,7 +294,8 @@ static char *column_text(sqlite3_stmt *stmt, int i)
 #define SESSION_COLUMNS                                                                            \
 	"num, id, model, title, metadata, created_ms, updated_ms, turn_count, message_count,"      \
 	" tool_calls, writer_count, last_seq, last_turn_seq,"                                      \
-	" (SELECT a.model FROM answers AS a WHERE a.session = num)"
+	" (SELECT a.model FROM answers AS a WHERE a.session = num),"                               \
+	" (SELECT f.message FROM fronts AS f WHERE f.session = num)"
 
 static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 {
@@ -295,6 +314,7 @@ static void take_row(sqlite3_stmt *stmt, struct session_row *row)
 	row->last_seq = (uint64_t)sqlite3_column_int64(stmt, 11);
 	row->last_turn_seq = (uint64_t)sqlite3_column_int64(stmt, 12);
 	row->answered = column_text(stmt, 13);
+	row->front_message = (uint64_t)sqlite3_column_int64(stmt, 14);
 }
 
 /* The decisions to remember for the session, as JSON. */

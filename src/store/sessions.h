@@ -22,7 +22,9 @@ struct session_row {
 	int64_t created_ms, updated_ms;
 	uint64_t turn_count, message_count, tool_calls, writer_count;
 	uint64_t last_seq, last_turn_seq;
-	char *rules; /* owned: JSON array of {tool, match, decision}; NULL: none. Only read */
+	uint64_t
+	    front_message; /* number of the first message the model is given, 0: all. Only read */
+	char *rules;	   /* owned: JSON array of {tool, match, decision}; NULL: none. Only read */
 };
 
 /* Free what row points at. */
@@ -36,6 +38,9 @@ const char *session_row_model(const struct session_row *row);
 
 /* Keep which model answered last ("": none did). */
 void store_session_answered(struct store *s, int64_t num, const char *model);
+
+/* Keep the number of the first message the model is given. */
+void store_session_front(struct store *s, int64_t num, uint64_t message);
 
 /* Insert or update the row. durable: the commit must survive a power cut. */
 void store_session_put(

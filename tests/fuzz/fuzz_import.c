@@ -40,6 +40,7 @@ static void keep(const struct request_session *r, struct kept *kept)
 
 static void prompt(const struct request_session *r, const struct kept *kept, uint64_t context)
 {
+	struct prompt_front front = {0};
 	struct prompt result = {0};
 	struct history *turn = history_new();
 	struct buf out = {0};
@@ -49,28 +50,27 @@ static void prompt(const struct request_session *r, const struct kept *kept, uin
 	history_take(
 	    turn, 1, EVENT_TURN_QUEUED, str_of("{\"turnId\":\"t\",\"content\":\"go on\"}"));
 	history_take(turn, 2, EVENT_TURN_START, str_of("{\"turnId\":\"t\"}"));
-	rc = prompt_make(&result,
-	    &(struct prompt_opts){.config = config,
-		.context_tokens = context,
-		.mode = "chat",
-		.workspace = r->workspace ? r->workspace : "",
-		.past = kept->items,
-		.past_count = kept->count,
-		.turn = turn},
-	    0);
+	rc = prompt_make(&result, &(struct prompt_opts){.config = config,
+				      .context_tokens = context,
+				      .mode = "chat",
+				      .workspace = r->workspace ? r->workspace : "",
+				      .past = kept->items,
+				      .past_count = kept->count,
+				      .turn = turn,
+				      .front = &front});
 	dialect_openai_chat.put_request(&out, &(struct put){.model = "m",
 						  .server = "s",
 						  .system = buf_cstr(&result.system),
 						  .tools = context ? "[]" : NULL,
 						  .items = result.items,
 						  .count = result.count});
-	history_free(turn);
 	assert(json_parse(out.p, out.len, &root, NULL) == 0);
 	/* Some are told as words, or have an answer put between them. */
 	assert(json_array_size(json_object_get(root, "messages")) > 0);
 	assert(rc != 0 || result.count + result.dropped_messages == kept->count + 1);
 	json_decref(root);
 	prompt_finish(&result);
+	history_free(turn);
 	buf_finish(&out);
 }
 

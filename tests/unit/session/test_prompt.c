@@ -45,15 +45,14 @@ static int build(
 	for (size_t i = 0; i < PAST; i++)
 		assert_int_equal(item_take(past[i], strlen(past[i]), NULL, 0, &items[i]), 0);
 	*result = (struct prompt){0};
-	rc = prompt_make(result,
-	    &(struct prompt_opts){.config = c,
-		.context_tokens = context,
-		.mode = "plan",
-		.workspace = workspace,
-		.past = items,
-		.past_count = PAST,
-		.turn = turn},
-	    0);
+	rc = prompt_make(result, &(struct prompt_opts){.config = c,
+				     .context_tokens = context,
+				     .mode = "plan",
+				     .workspace = workspace,
+				     .past = items,
+				     .past_count = PAST,
+				     .turn = turn,
+				     .front = &(struct prompt_front){0}});
 	if (rc == 0) {
 		dialect_openai_chat.put_request(&out, &(struct put){.model = "m",
 							  .server = "s",
@@ -65,7 +64,10 @@ static int build(
 		*ret = json_incref(json_object_get(root, "messages"));
 		json_decref(root);
 	}
-	prompt_finish(&(struct prompt){.system = result->system, .items = result->items});
+	prompt_finish(&(struct prompt){.system = result->system,
+	    .items = result->items,
+	    .made = result->made,
+	    .made_count = result->made_count});
 	for (size_t i = 0; i < PAST; i++)
 		item_finish(&items[i]);
 	history_free(turn);
@@ -134,7 +136,7 @@ static void the_name_of_a_directory_is_quoted_and_can_not_end_its_quotes(void **
 static void the_oldest_whole_turn_goes_first_and_no_tool_exchange_is_cut(void **state)
 {
 	struct config *c = config_new();
-	bool dropped_one = false, dropped_both = false;
+	bool dropped_all = false;
 
 	for (uint64_t context = 400; context > 20; context--) {
 		struct prompt r;
@@ -148,11 +150,10 @@ static void the_oldest_whole_turn_goes_first_and_no_tool_exchange_is_cut(void **
 		assert_int_equal(json_array_size(messages), 8 - r.dropped_messages);
 		if (r.dropped_messages == 4)
 			assert_string_equal(text_of(messages, 1), "two");
-		dropped_one |= r.dropped_messages == 4;
-		dropped_both |= r.dropped_messages == 6;
+		dropped_all |= r.dropped_messages == 6;
 		json_decref(messages);
 	}
-	assert_true(dropped_one && dropped_both);
+	assert_true(dropped_all);
 	config_free(c);
 }
 
@@ -161,15 +162,105 @@ static void words_larger_than_the_context_are_refused(void **state)
 	struct config *c = config_new();
 	struct prompt r;
 	json_t *messages = NULL;
-	char words[3001];
+	char words[9001];
 
 	memset(words, 'x', sizeof words - 1);
 	words[sizeof words - 1] = '\0';
 	assert_int_equal(build(c, 1000, words, &messages, &r), ERR_LIMIT);
+	/* What may yet fit is for the server to say. */
+	assert_int_equal(build(c, 2000, words, &messages, &r), 0);
+	assert_int_equal(json_array_size(messages), 2);
+	json_decref(messages);
 	/* What is set beats what the server says. */
 	assert_int_equal(config_set(c, "model.contextTokens", "100000", NULL), 0);
 	assert_int_equal(build(c, 1000, words, &messages, &r), 0);
 	json_decref(messages);
+	config_free(c);
+}
+
+/* A turn that read `reads` files of `bytes` each, in rounds of one. */
+static struct history *reading_turn(size_t reads, size_t bytes)
+{
+	struct history *h = turn_of("read them");
+	struct buf payload = {0};
+	uint64_t seq = 2;
+
+	for (size_t i = 0; i < reads; i++) {
+		buf_clear(&payload);
+		buf_addf(&payload,
+		    "{\"turnId\":\"t\",\"calls\":[{\"callId\":\"c%zu\",\"name\":\"read_file\","
+		    "\"args\":\"{\\\"path\\\":\\\"f%zu\\\"}\"}]}",
+		    i, i);
+		history_take(h, ++seq, EVENT_TURN_ANSWER, (struct str){payload.p, payload.len});
+		buf_clear(&payload);
+		buf_addf(
+		    &payload, "{\"turnId\":\"t\",\"callId\":\"c%zu\",\"ok\":true,\"result\":\"", i);
+		for (size_t k = 0; k < bytes; k++)
+			buf_addc(&payload, 'x');
+		buf_adds(&payload, "\"}");
+		history_take(h, ++seq, EVENT_TOOL_END, (struct str){payload.p, payload.len});
+	}
+	buf_finish(&payload);
+	return h;
+}
+
+static void text_is(const struct item *item, const char *want)
+{
+	assert_int_equal(item->text.len, strlen(want));
+	assert_memory_equal(item->text.p, want, item->text.len);
+}
+
+/* Twenty files of 7.5 kB in a context of 8,192 tokens: each question fits, and its front is the
+ * last one's but for the few times it moves. */
+static void a_turn_that_outgrows_the_context_shortens_its_oldest_results(void **state)
+{
+	struct config *c = config_new();
+	struct prompt_front front = {0};
+	size_t moves = 0, before = 0;
+
+	for (size_t reads = 1; reads <= 20; reads++) {
+		struct history *turn = reading_turn(reads, 7500);
+		struct prompt p = {0};
+
+		assert_int_equal(prompt_make(&p, &(struct prompt_opts){.config = c,
+						     .context_tokens = 8192,
+						     .mode = "chat",
+						     .workspace = "/w",
+						     .turn = turn,
+						     .front = &front}),
+		    0);
+		assert_true(p.bytes <= (8192 - 2048) * 4);
+		moves += front.shortened > before;
+		before = front.shortened;
+		/* The newest result is whole, the oldest says how to get it again. */
+		assert_int_equal(p.items[p.count - 1]->text.len, 7500);
+		if (reads > 5)
+			text_is(p.items[2], "[left out: read f0 again]");
+		prompt_finish(&p);
+		history_free(turn);
+	}
+	assert_in_range(moves, 3, 10);
+	config_free(c);
+}
+
+static void a_result_too_large_for_what_is_left_is_cut_to_fit(void **state)
+{
+	struct config *c = config_new();
+	struct prompt_front front = {0};
+	struct history *turn = reading_turn(1, 60000);
+	struct prompt p = {0};
+
+	assert_int_equal(prompt_make(&p, &(struct prompt_opts){.config = c,
+					     .context_tokens = 8192,
+					     .mode = "chat",
+					     .workspace = "/w",
+					     .turn = turn,
+					     .front = &front}),
+	    0);
+	assert_true(p.bytes <= (8192 - 2048) * 4 + 100);
+	assert_non_null(memmem(p.items[2]->text.p, p.items[2]->text.len, "cut to fit", 10));
+	prompt_finish(&p);
+	history_free(turn);
 	config_free(c);
 }
 
@@ -180,6 +271,8 @@ int main(void)
 	    cmocka_unit_test(the_name_of_a_directory_is_quoted_and_can_not_end_its_quotes),
 	    cmocka_unit_test(the_oldest_whole_turn_goes_first_and_no_tool_exchange_is_cut),
 	    cmocka_unit_test(words_larger_than_the_context_are_refused),
+	    cmocka_unit_test(a_turn_that_outgrows_the_context_shortens_its_oldest_results),
+	    cmocka_unit_test(a_result_too_large_for_what_is_left_is_cut_to_fit),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
