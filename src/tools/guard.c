@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "tools/control.h"
-#include "tools/repository.h"
+#include "tools/guards.h"
 #include "tools/tool.h"
 
 /* The path of a directory, as the kernel knows it. Where there is no /proc: by going there. */
@@ -47,7 +47,8 @@ bool guard_allows(struct tool_call *call, int dir, const char *rest)
 	}
 	buf_addf(&full, "%s%s%s", strcmp(path, "/") == 0 ? "" : path, rest[0] ? "/" : "", rest);
 	good = !control_is(buf_cstr(&full), work, call->home) &&
-	       !(call->guards && repository_names(call->guards, buf_cstr(&full)));
+	       !(call->guards &&
+		   (call->guards->missing[0] || guards_names(call->guards, buf_cstr(&full))));
 	if (!good) {
 		snprintf(call->control_found, sizeof call->control_found, "%s", buf_cstr(&full));
 		good =

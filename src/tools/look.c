@@ -15,7 +15,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "tools/repository.h"
+#include "tools/survey.h"
 
 enum {
 	LOOK_HEAD = 1, /* what a directory holds that makes it a git directory */
@@ -25,7 +25,7 @@ enum {
 };
 
 struct look_state {
-	const struct look *look;
+	struct look *look;
 	int root;
 	struct buf path; /* of the directory that is looked at */
 	size_t root_len;
@@ -33,6 +33,16 @@ struct look_state {
 	uint64_t end_us;
 	bool full;
 };
+
+/* A directory that is open for the time of a look. */
+struct look_opened {
+	int fd;
+	mode_t was, now;
+};
+
+/* The supervisor is one process with one thread, and has one call. */
+static struct look_opened opened[LOOK_OPENED];
+static size_t opened_count;
 
 struct look_name {
 	bool directory, control;
@@ -61,37 +71,93 @@ static int look_open_how(int dir, const char *path, int flags)
 	return fd;
 }
 
-int look_open(int dir, const char *path)
+/* Whoever owns a directory may list it: let us, and remember how it was. False: errno. */
+static bool look_let_in(int at)
 {
-	int fd = look_open_how(dir, path, O_RDONLY), at;
+	mode_t now;
 	char link[40];
 	struct stat st;
 
+	if (fstat(at, &st) != 0)
+		return false;
+	now = (st.st_mode & 07777) | 0700;
+	errno = opened_count == LOOK_OPENED ? EMFILE : EACCES;
+	if (opened_count == LOOK_OPENED || st.st_uid != geteuid())
+		return false;
+	snprintf(link, sizeof link, "/proc/self/fd/%d", at);
+	if (chmod(link, now) != 0)
+		return false;
+	opened[opened_count++] = (struct look_opened){at, st.st_mode & 07777, now};
+	return true;
+}
+
+int look_open(int dir, const char *path)
+{
+	int fd = look_open_how(dir, path, O_RDONLY), at;
+
 	if (fd >= 0 || errno != EACCES)
 		return fd;
-	/* Git can pass through what cannot be listed. Whoever owns a directory may list it. */
+	/* Git can pass through what cannot be listed. */
 	at = look_open_how(dir, path, O_PATH);
-	if (at >= 0 && fstat(at, &st) == 0 && st.st_uid == geteuid()) {
-		snprintf(link, sizeof link, "/proc/self/fd/%d", at);
-		if (chmod(link, (st.st_mode & 07777) | 0700) == 0)
-			fd = look_open_how(dir, path, O_RDONLY);
+	if (at < 0)
+		return -1;
+	if (look_let_in(at))
+		return look_open_how(dir, path, O_RDONLY);
+	close(at);
+	return -1;
+}
+
+void look_restore(void)
+{
+	char link[40];
+	struct stat st;
+
+	/* The last first: one may lie in another. */
+	while (opened_count) {
+		const struct look_opened *o = &opened[--opened_count];
+
+		snprintf(link, sizeof link, "/proc/self/fd/%d", o->fd);
+		/* Unless somebody has changed it meanwhile. */
+		if (fstat(o->fd, &st) == 0 && (st.st_mode & 07777) == o->now)
+			(void)chmod(link, o->was);
+		close(o->fd);
 	}
+}
+
+bool look_is_shut(int dir, const char *path)
+{
+	int at = look_open_how(dir, path, O_PATH);
+	struct stat st;
+	bool shut = at >= 0 && fstat(at, &st) == 0 && st.st_uid != geteuid() &&
+		    faccessat(at, ".", F_OK, AT_EACCESS) != 0;
+
 	if (at >= 0)
 		close(at);
-	if (fd < 0)
-		errno = EACCES;
-	return fd;
+	return shut;
+}
+
+static void look_stop(struct look_state *s, const char *what)
+{
+	if (!s->full)
+		snprintf(s->look->why, sizeof s->look->why, "%s", what);
+	s->full = true;
 }
 
 static int look_reopen(struct look_state *s)
 {
 	const char *below = buf_cstr(&s->path) + s->root_len;
-	int fd = look_open(s->root, below[0] ? below + 1 : ".");
+	int fd = look_open(s->root, below[0] ? below + 1 : "."), error = errno;
+	char what[LOOK_WHY];
 
 	/* What is gone, or was replaced by a link, holds nothing. */
-	if (fd < 0 && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES)
-		s->full = true;
-	return fd;
+	if (fd >= 0 || error == ENOENT || error == ENOTDIR || error == ELOOP)
+		return fd;
+	if (error == EACCES && below[0] && look_is_shut(s->root, below + 1))
+		return -1;
+	snprintf(
+	    what, sizeof what, "%.300s cannot be read: %s", buf_cstr(&s->path), strerror(error));
+	look_stop(s, what);
+	return -1;
 }
 
 static unsigned look_part(const char *name)
@@ -124,6 +190,22 @@ static bool look_is_directory(int dir, const struct dirent *e)
 	return fstatat(dir, e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
 }
 
+static bool look_is_over(struct look_state *s)
+{
+	char what[LOOK_WHY];
+
+	if (s->seen >= s->look->entries)
+		snprintf(
+		    what, sizeof what, "the workspace has more than %zu entries", s->look->entries);
+	else if (s->seen % 256 == 0 && clock_mono_us() >= s->end_us)
+		snprintf(what, sizeof what, "a look at the workspace took longer than %llu ms",
+		    (unsigned long long)s->look->us / 1000);
+	else
+		return false;
+	look_stop(s, what);
+	return true;
+}
+
 /* Of the names in a directory those that matter, taken before any of them is changed. */
 static void look_read(struct look_state *s, int fd, struct look_names *ret)
 {
@@ -132,7 +214,7 @@ static void look_read(struct look_state *s, int fd, struct look_names *ret)
 
 	if (!d) {
 		close(fd);
-		s->full = true;
+		look_stop(s, "a directory cannot be read");
 		return;
 	}
 	while ((e = readdir(d))) {
@@ -142,15 +224,12 @@ static void look_read(struct look_state *s, int fd, struct look_names *ret)
 
 		if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
 			continue;
-		if (s->seen >= s->look->entries ||
-		    (s->seen % 256 == 0 && clock_mono_us() >= s->end_us)) {
-			s->full = true;
+		if (look_is_over(s))
 			break;
-		}
 		s->seen++;
 		ret->parts |= look_part(e->d_name);
 		directory = look_is_directory(fd, e);
-		control = repository_guards_name(e->d_name);
+		control = survey_name(e->d_name);
 		if (!directory && !control)
 			continue;
 		if (ret->count == ret->cap) {
@@ -205,18 +284,23 @@ static void look_directory(struct look_state *s)
 	free(names.all);
 }
 
-bool look_through(const struct look *look)
+bool look_through(struct look *look)
 {
 	struct look_state s = {.look = look,
 	    .root = open(look->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC),
 	    .root_len = strlen(look->root),
 	    .end_us = clock_mono_us() + look->us};
 
-	if (s.root < 0)
+	look->why[0] = '\0';
+	if (s.root < 0) {
+		snprintf(look->why, sizeof look->why, "%.300s cannot be opened: %s", look->root,
+		    strerror(errno));
 		return false;
+	}
 	buf_adds(&s.path, look->root);
 	look_directory(&s);
 	buf_finish(&s.path);
 	close(s.root);
+	look_restore();
 	return !s.full;
 }

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/file.h"
 
 enum {
@@ -21,6 +22,7 @@ enum {
 struct named_reader {
 	const struct named *named;
 	size_t files; /* read so far */
+	bool full;    /* not all of it was read */
 };
 
 /* What the parser stands at. */
@@ -213,9 +215,14 @@ static void named_read(struct named_reader *r, const char *file, int depth)
 	struct buf text = {0}, value = {0};
 	struct named_text t = {0};
 	char key[64], real[PATH_MAX];
+	int rc;
 
-	if (r->files++ >= NAMED_MAX_FILES || !realpath(file, real) ||
-	    file_read(real, NAMED_MAX_TEXT, &text, NULL) != 0)
+	if (!realpath(file, real))
+		return;
+	rc =
+	    r->files++ < NAMED_MAX_FILES ? file_read(real, NAMED_MAX_TEXT, &text, NULL) : ERR_LIMIT;
+	r->full |= rc == ERR_LIMIT;
+	if (rc != 0)
 		return;
 	t.p = text.p;
 	t.end = text.p + text.len;
@@ -230,6 +237,7 @@ static void named_read(struct named_reader *r, const char *file, int depth)
 			if (t.p < t.end && *t.p == '=') {
 				t.p++;
 				named_value(&t, &value);
+				r->full |= value.len >= NAMED_MAX_PATH;
 				if (value.len && value.len < NAMED_MAX_PATH)
 					named_setting(
 					    r, file, t.section, key, buf_cstr(&value), depth);
@@ -242,9 +250,10 @@ static void named_read(struct named_reader *r, const char *file, int depth)
 	buf_finish(&value);
 }
 
-void named_find(const struct named *named, const char *file)
+bool named_find(const struct named *named, const char *file)
 {
 	struct named_reader r = {.named = named};
 
 	named_read(&r, file, NAMED_MAX_DEPTH);
+	return !r.full;
 }

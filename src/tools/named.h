@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { NAMED_MAX_BASES = 32 };
+enum { NAMED_MAX_BASES = 256 };
 
 enum named_kind {
 	NAMED_PATH, /* the value is a path, and may be a directory */
@@ -28,7 +28,10 @@ struct named {
 	void (*found)(void *data, const char *path, enum named_kind kind);
 };
 
-/* Of the configuration file and those it includes. What cannot be read names nothing. */
-void named_find(const struct named *named, const char *file);
+/*
+ * Of the configuration file and those it includes. What is not there, or cannot be read, names
+ * nothing. False: it is too large, or has too many files, for all of it to be understood.
+ */
+bool named_find(const struct named *named, const char *file);
 
 #endif

@@ -70,6 +70,7 @@ void request_put(struct buf *out, const struct tool_request *r)
 		json_put(out, r->repositories);
 	}
 	put_flag(out, "outsideWrite", r->outside_write);
+	put_flag(out, "unguarded", r->unguarded);
 	put_flag(out, "network", r->network);
 	buf_adds(out, ",\"args\":");
 	json_put(out, r->args);
@@ -98,6 +99,7 @@ bool request_parse(const json_t *json, struct tool_request *ret)
 	    .repositories = json_object_get(json, "repositories"),
 	    .any_repository = flag(json, "anyRepository"),
 	    .outside_write = flag(json, "outsideWrite"),
+	    .unguarded = flag(json, "unguarded"),
 	    .network = flag(json, "network"),
 	    .memory_mb = (int)json_int(json, "memoryMb", 2048),
 	    .timeout_ms = (uint64_t)json_int(json, "timeoutMs", 0),
@@ -121,6 +123,8 @@ void answer_put(struct buf *out, const struct tool_answer *a)
 	put_text(out, "state", a->state);
 	put_text(out, "control", a->control);
 	put_text(out, "repository", a->repository);
+	put_text(out, "unguarded", a->unguarded);
+	put_text(out, "warning", a->warning);
 	buf_addc(out, '}');
 }
 
@@ -142,6 +146,8 @@ bool answer_parse(const char *p, size_t n, struct tool_answer *ret)
 	    .state = json_cstr(json, "state", ""),
 	    .control = json_cstr(json, "control", ""),
 	    .repository = json_cstr(json, "repository", ""),
+	    .unguarded = json_cstr(json, "unguarded", ""),
+	    .warning = json_cstr(json, "warning", ""),
 	    .memory = json};
 	return true;
 }

@@ -47,6 +47,7 @@ struct tool_request {
 	const json_t *repositories; /* git directories outside the workspace that commands may
 				       write: array of paths; NULL: none */
 	bool any_repository;	    /* or whichever is the workspace's */
+	bool unguarded; /* somebody agreed that not everything can be guarded (guards.h) */
 	bool network;
 	const json_t *sockets; /* Unix sockets a person named: array of paths; NULL: none */
 	int memory_mb;
@@ -67,6 +68,9 @@ struct tool_answer {
 	const char *control; /* the control file that it would write or was stopped at; "" none */
 	const char *repository; /* preview of a command: the git directory outside the workspace
 				   that it would like to write; "" none */
+	const char *unguarded;	/* why not everything can be guarded: the command did not run, or
+				   what a file tool would write may be a control file; "" it can */
+	const char *warning;	/* for the person as well: what could not be put aside; "" none */
 	json_t *memory;
 };
 

@@ -24,6 +24,7 @@
 #include "base/fds.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "tools/aside.h"
 #include "tools/broker.h"
 #include "tools/children.h"
 #include "tools/control_group.h"
@@ -69,7 +70,7 @@ struct supervisor {
 	pid_t tool;	    /* 0: gone */
 	int status;	    /* of the tool, once it is gone */
 	struct output *output;
-	struct buf aside;				  /* what was put aside of what it made */
+	struct aside_told aside;			  /* what was put aside of what it made */
 	struct buf result;				  /* a function's own answer, as it comes */
 	uint64_t deadline_us, kill_us, drain_us, look_us; /* 0: none */
 	bool timed_out, told_to_end, end_now, more_dead;
@@ -249,7 +250,7 @@ static void run_function(struct supervisor *s)
 	    .expect = s->request.expect,
 	    .control = s->request.control,
 	    .home = view_home(real),
-	    .guards = s->view.noted,
+	    .guards = s->view.workspace[0] ? &s->view.guards : NULL,
 	    .preview = s->request.step == STEP_PREVIEW};
 	struct buf json = {0};
 
@@ -267,7 +268,8 @@ static void run_function(struct supervisor *s)
 			      .changed = call.changed,
 			      .text = buf_cstr(&call.text),
 			      .state = call.state,
-			      .control = call.control_found});
+			      .control = call.control_found,
+			      .unguarded = call.control_found[0] ? s->view.guards.missing : ""});
 	file_write_all(STDOUT_FILENO, json.p, json.len);
 	_exit(0);
 }
@@ -565,7 +567,7 @@ static void look_at_use(struct supervisor *s)
 	uint64_t most = (uint64_t)s->request.memory_mb * 1024 * 1024, wait;
 	struct usage use;
 
-	view_look(&s->view);
+	view_look(&s->view, &s->aside);
 	view_put_aside(&s->view, false, &s->aside);
 	usage_look(getpid(), s->init,
 	    s->group.dir >= 0 ? USAGE_PROCESSES : USAGE_PROCESSES_AND_MEMORY, s->view.memory, &use);
@@ -712,13 +714,26 @@ static void answer_command(struct supervisor *s)
 	describe_end(s, &a, &text, crash, sizeof crash);
 	if (!text.len)
 		buf_adds(&text, "(no output)\n");
-	buf_add(&text, s->aside.p, s->aside.len < OUTPUT_TAIL ? s->aside.len : OUTPUT_TAIL);
+	aside_told_put(&s->aside, &text);
 	if (!a.ok && s->view.repository.outside && !s->view.repository_write)
 		buf_addf(&text,
 		    "[the git repository at %s lies outside the workspace and was read-only]\n",
 		    s->view.repository.common);
 	a.text = buf_cstr(&text);
+	a.warning = buf_cstr(&s->aside.left);
+	a.ok = a.ok && !s->aside.left.len;
 	answer(s, &a);
+	buf_finish(&text);
+}
+
+/* A background process has no answer that anybody reads: it stands behind its output. */
+static void send_aside(struct supervisor *s)
+{
+	struct buf text = {0};
+
+	aside_told_put(&s->aside, &text);
+	if (text.len)
+		send_frame(s, FRAME_STDERR, text.p, text.len);
 	buf_finish(&text);
 }
 
@@ -821,9 +836,23 @@ static void answer_look(struct supervisor *s)
 {
 	answer(s, &(struct tool_answer){.ok = true,
 		      .text = "",
-		      .repository = s->view.repository.outside ? s->view.repository.common : ""});
+		      .repository = s->view.repository.outside ? s->view.repository.common : "",
+		      .unguarded = s->view.guards.missing});
 	if (s->view.temp[0])
 		rmdir(s->view.temp);
+	_exit(0);
+}
+
+/* What cannot be guarded is not put at risk before somebody knows of it. */
+static void refuse_unguarded(struct supervisor *s)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "nothing was run, as nobody agreed to it: %s", s->view.guards.missing);
+	if (s->view.temp[0])
+		rmdir(s->view.temp);
+	answer(
+	    s, &(struct tool_answer){.text = buf_cstr(&text), .unguarded = s->view.guards.missing});
 	_exit(0);
 }
 
@@ -878,6 +907,8 @@ void supervisor_run(const struct supervisor_opts *opts)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	if (command && s.request.step == STEP_PREVIEW)
 		answer_look(&s);
+	if (command && s.view.guards.missing[0] && !s.request.unguarded)
+		refuse_unguarded(&s);
 	/* With power: the root of the hierarchy may be written by it alone. */
 	control_group_make(
 	    opts->groups, opts->group, s.request.memory_mb, LIMITS_PROCESSES_MOST, &s.group);
@@ -896,11 +927,9 @@ void supervisor_run(const struct supervisor_opts *opts)
 	watch(&s, !command);
 	end_rest(&s);
 	look_at_group(&s);
-	view_look(&s.view);
 	view_put_aside(&s.view, true, &s.aside);
-	if (s.request.step == STEP_BACKGROUND && s.aside.len)
-		send_frame(&s, FRAME_STDERR, s.aside.p,
-		    s.aside.len < OUTPUT_TAIL ? s.aside.len : OUTPUT_TAIL);
+	if (s.request.step == STEP_BACKGROUND)
+		send_aside(&s);
 	if (s.end_now)
 		buf_finish(&s.result);
 	else if (command)

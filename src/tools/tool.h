@@ -17,7 +17,7 @@
 
 #include "base/buf.h"
 
-struct repository_guards;
+struct guards;
 
 enum tool_kind {
 	TOOL_READ,	 /* looks only: may run beside others */
@@ -45,8 +45,8 @@ struct tool_call {
 	const char *expect;  /* the file's state a person was shown; NULL: nobody was */
 	const char *control; /* the control file (control.h) a person agreed to, or NULL */
 	const char *home;    /* the person's home directory, or NULL */
-	const struct repository_guards *guards; /* files that git's configuration names, or NULL */
-	bool preview;				/* nothing is written */
+	const struct guards *guards; /* what is guarded in the workspace, or NULL */
+	bool preview;		     /* nothing is written */
 
 	/* What comes of it. */
 	bool ok;

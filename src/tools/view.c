@@ -16,11 +16,11 @@
 
 #include "base/clock.h"
 #include "base/err.h"
-#include "tools/aside.h"
 #include "tools/control.h"
 #include "tools/limits.h"
 #include "tools/mounts.h"
 #include "tools/sandbox.h"
+#include "tools/survey.h"
 
 /* The pid of its supervisor follows: whoever finds it later knows whether that is gone. */
 #define VIEW_TEMP_NAME "opta-tool-"
@@ -29,6 +29,7 @@ enum {
 	VIEW_LEFT_SECONDS = 3600,
 	VIEW_ASIDE_US = 500 * 1000, /* between two looks for new control files */
 	VIEW_ASIDE_SHARE = 50,	    /* and so many times what the last one took */
+	VIEW_LOOK_ABSENT = 256,	    /* so many files are looked for more often */
 };
 
 /* The private directories lie over these. */
@@ -114,30 +115,31 @@ static bool view_may_write(const struct tool_request *r, const char *path)
 }
 
 /* What a command may write of a repository, and what of all it may not. */
-static void view_find_repository(
-    struct view *v, const char *real, const char *home, struct repository_guards *guards)
+static void view_find_repository(struct view *v, const char *home)
 {
-	repository_find(real, &v->repository);
-	v->repository_write =
-	    v->repository.outside && view_may_write(v->opts.request, v->repository.common);
-	if (v->opts.request->step == STEP_PREVIEW)
-		return;
-	repository_guard(real, &v->repository, v->repository_write, home, guards);
+	bool notes = !v->opts.command || v->opts.request->step == STEP_PREVIEW;
+
+	repository_find(v->workspace, &v->repository);
+	v->repository_write = v->opts.command && v->repository.outside &&
+			      view_may_write(v->opts.request, v->repository.common);
+	guards_init(&v->guards, v->workspace, home, notes);
+	survey(&v->guards, &v->repository, v->repository_write);
 }
 
-void view_look(struct view *v)
+void view_look(struct view *v, struct aside_told *told)
 {
-	for (size_t i = 0; v->guards && i < v->guards->absent_count; i++)
-		unlink(v->guards->absent[i]);
+	if (v->opts.command && v->workspace[0] && v->guards.absent_count <= VIEW_LOOK_ABSENT)
+		aside_put_absent(&v->guards, false, told);
 }
 
-void view_put_aside(struct view *v, bool ended, struct buf *told)
+void view_put_aside(struct view *v, bool ended, struct aside_told *told)
 {
 	uint64_t now = clock_mono_us();
 
-	if (!v->guards || !v->workspace[0] || (!ended && (!v->opts.init || now < v->aside_us)))
+	if (!v->opts.command || !v->workspace[0] ||
+	    (!ended && (!v->opts.init || now < v->aside_us)))
 		return;
-	aside_put(v->workspace, view_repository(v, 0), v->guards, ended, told);
+	aside_put(view_repository(v, 0), &v->guards, ended, told);
 	v->aside_us = clock_mono_us() + VIEW_ASIDE_US + VIEW_ASIDE_SHARE * (clock_mono_us() - now);
 }
 
@@ -165,7 +167,7 @@ const char *view_repository(const struct view *v, int i)
 										 : NULL;
 }
 
-static int view_mount(struct view *v, const struct repository_guards *guards, struct err *reterr)
+static int view_mount(struct view *v, struct err *reterr)
 {
 	const struct view_opts *o = &v->opts;
 	struct mounts_opts mounts = {.workspace = o->request->workspace,
@@ -174,8 +176,8 @@ static int view_mount(struct view *v, const struct repository_guards *guards, st
 	    .extra_write = o->request->outside_write,
 	    .repository = {view_repository(v, 0), view_repository(v, 1)},
 	    .sockets = o->command ? o->request->sockets : NULL,
-	    .guards = guards->all,
-	    .guard_count = o->command ? guards->count : 0,
+	    .guards = v->guards.all,
+	    .guard_count = v->guards.notes ? 0 : v->guards.count,
 	    .proc = o->support->proc,
 	    .memory_mb = o->request->memory_mb,
 	    .ret_memory = o->command ? &v->memory : NULL};
@@ -209,7 +211,6 @@ static bool view_writes(const struct tool_request *r)
 
 int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 {
-	static struct repository_guards guards; /* large */
 	static char real[PATH_MAX], real_home[PATH_MAX];
 	const char *home = view_home(real_home);
 	int rc = 0;
@@ -222,26 +223,19 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr)
 		rc = view_check_workspace(real, home, reterr);
 	if (rc != 0)
 		return rc;
+	if (strlen(real) >= sizeof v->workspace)
+		return err_set(reterr, -ENAMETOOLONG, "the path of the workspace is too long");
+	memcpy(v->workspace, real, strlen(real) + 1);
 	view_find_extra(v);
-	if (opts->command && real[0])
-		view_find_repository(v, real, home, &guards);
-	else if (real[0] && view_writes(opts->request)) {
-		repository_find(real, &v->repository);
-		repository_note(real, &v->repository, home, &guards);
-		v->noted = &guards;
-	}
+	if (real[0] && (opts->command || view_writes(opts->request)))
+		view_find_repository(v, home);
 	if (opts->init)
-		rc = view_mount(v, &guards, reterr);
+		rc = view_mount(v, reterr);
 	else
 		view_make_shared(v);
 	if (!opts->init && opts->request->artifacts)
 		v->artifacts = open(opts->request->artifacts, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (opts->command && real[0] && strlen(real) < sizeof v->workspace) {
-		v->guards = &guards;
-		snprintf(
-		    v->workspace, sizeof v->workspace, "%.*s", (int)sizeof v->workspace - 1, real);
-		v->aside_us = clock_mono_us() + VIEW_ASIDE_US;
-	}
+	v->aside_us = clock_mono_us() + VIEW_ASIDE_US;
 	return rc;
 }
 
@@ -260,10 +254,7 @@ static void view_remove(const char *path)
 
 void view_finish(struct view *v)
 {
-	if (v->guards)
-		repository_guards_finish(v->guards);
-	if (v->noted)
-		repository_guards_finish(v->noted);
+	guards_finish(&v->guards);
 	if (v->temp[0])
 		view_remove(v->temp);
 }

@@ -10,11 +10,12 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "tools/aside.h"
+#include "tools/guards.h"
 #include "tools/repository.h"
 #include "tools/request.h"
 #include "tools/tool.h"
 
-struct buf;
 struct err;
 struct sandbox_support;
 
@@ -34,8 +35,7 @@ struct view {
 	char temp[64]; /* the call's own temporary directory where /tmp is shared, "" none */
 	struct repository repository;	     /* of a command */
 	bool repository_write;		     /* it lies outside the workspace, and may be written */
-	struct repository_guards *guards;    /* of a command, NULL: none */
-	struct repository_guards *noted;     /* of a tool that writes files, NULL: none */
+	struct guards guards;		     /* empty where there is no workspace to look at */
 	char workspace[REPOSITORY_MAX_PATH]; /* its real path, "" when it is not known */
 	uint64_t aside_us;		     /* not looked for new control files before */
 };
@@ -46,16 +46,15 @@ int view_make(struct view *v, const struct view_opts *opts, struct err *reterr);
 /* The paths outside the workspace that the call may write besides v->extra; NULL: none. */
 const char *view_repository(const struct view *v, int i);
 
-/* From time to time while a command runs, and when it has ended: put right what cannot be kept
- * from happening. */
-void view_look(struct view *v);
+/* From time to time while a command runs: put right at once what cannot be kept from happening. */
+void view_look(struct view *v, struct aside_told *told);
 
 /*
  * Put control files that the command made aside, and say so in told. Where nothing but its own
  * processes can write through what was swapped meanwhile, also while it runs: then not more often
  * than its cost allows.
  */
-void view_put_aside(struct view *v, bool ended, struct buf *told);
+void view_put_aside(struct view *v, bool ended, struct aside_told *told);
 
 /* Remove what was made for it, with all that the call left in it. Blocks. */
 void view_finish(struct view *v);
