@@ -84,6 +84,7 @@ struct request_background {
 	/* Not from the wire: which git directories outside the workspace it may write. */
 	const json_t *repositories; /* array of paths, NULL: none */
 	bool any_repository;
+	bool unguarded; /* somebody agreed that not everything can be guarded */
 	bool asked; /* somebody agreed to its cwd, also outside the workspace */
 };
 

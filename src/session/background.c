@@ -334,6 +334,10 @@ static void on_done(void *data, const struct tool_answer *a)
 {
 	struct process *p = data;
 
+	if (a->unguarded && a->unguarded[0])
+		core_notice(p->background->core, LOG_WARN, "%s", a->text);
+	if (a->warning && a->warning[0])
+		core_notice(p->background->core, LOG_WARN, "%s", a->warning);
 	p->has_exit = a->has_exit;
 	p->exit_code = a->exit_code;
 	if (a->timed_out)
@@ -452,6 +456,7 @@ enum api_error background_start(struct background *b, struct session *s,
 				   .sockets = sockets,
 				   .repositories = r->repositories,
 				   .any_repository = r->any_repository,
+				   .unguarded = r->unguarded,
 				   .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
 				   .timeout_ms = p->timeout_ms,
 				   .args = args},
@@ -560,6 +565,7 @@ static bool tool_start(
 	const json_t *args = call->args;
 	struct request_background r = {.repositories = call->repositories,
 	    .any_repository = call->any_repository,
+	    .unguarded = call->unguarded,
 	    .asked = true,
 	    .command = json_cstr(args, "command", ""),
 	    .label = json_cstr(args, "label", NULL),

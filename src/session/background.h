@@ -79,6 +79,7 @@ struct background_call {
 	const json_t *repositories; /* git directories outside the workspace that the process may
 				       write: array of paths, NULL: none */
 	bool any_repository;
+	bool unguarded;
 };
 
 /* Carry it out for the session; the text for the model is appended to out. True: ok. */

@@ -50,8 +50,9 @@ struct call {
 	bool outside;		     /* a decision named a path outside the workspace */
 	char *control;		     /* owned: the control file a request names, NULL: none */
 	char *repository;	     /* owned: the git directory a request names, NULL: none */
-	bool allowed;		     /* without asking, but for what a look may find */
-	bool spoken;		     /* written as text: always asked about */
+	char *unguarded; /* owned: what a request says cannot be guarded, NULL: all is */
+	bool allowed;	 /* without asking, but for what a look may find */
+	bool spoken;	 /* written as text: always asked about */
 	unsigned asks;
 	uint64_t begun_us;
 };
@@ -156,6 +157,7 @@ static void start_in_host(
 		    .sockets = sockets,
 		    .repositories = writable,
 		    .any_repository = c->round->opts.overrides->allow_all,
+		    .unguarded = c->unguarded != NULL,
 		    .network =
 			c->tool->kind == TOOL_COMMAND && config_bool(config, "tools.network"),
 		    .memory_mb = (int)config_int(config, "daemon.toolMemoryMb"),
@@ -190,7 +192,8 @@ static void run(struct call *c)
 	    &(struct background_call){.name = c->name,
 		.args = c->args,
 		.repositories = writable,
-		.any_repository = c->round->opts.overrides->allow_all},
+		.any_repository = c->round->opts.overrides->allow_all,
+		.unguarded = c->unguarded != NULL},
 	    &text);
 	json_decref(writable);
 	end_call(c, &(struct outcome){.text = buf_cstr(&text), .ok = ok});
@@ -214,6 +217,19 @@ static void note_artifacts(struct session *s, const struct tool_answer *a)
 		core_notice(s->core, LOG_WARN, "session dir already exists, skipping mkdir");
 }
 
+/* The person hears of it too, whatever the model makes of it. */
+static void note_warning(struct session *s, const struct tool_answer *a)
+{
+	struct str rest = str_of(a->warning ? a->warning : ""), line;
+
+	while (rest.n) {
+		rest = str_cut(rest, '\n', &line);
+		if (line.n)
+			core_notice(
+			    s->core, LOG_WARN, "session %s: %.*s", s->row.id, (int)line.n, line.p);
+	}
+}
+
 /*
  * It came upon a control file that nobody agreed to: whatever setting or mode let it run so far, a
  * person is asked for this file. False: it is asked for already, or nobody is there.
@@ -225,6 +241,18 @@ static bool stopped_at_control(struct call *c, const char *path)
 		return false;
 	free(c->control);
 	c->control = mem_strdup(path);
+	show(c);
+	return true;
+}
+
+/* Not everything here can be guarded: the command did not run, and a person is asked. False: they
+ * were asked before, or nobody is there. */
+static bool stopped_unguarded(struct call *c, const char *why)
+{
+	if (!runs_command(c) || c->unguarded || c->round->opts.overrides->non_interactive ||
+	    c->asks >= ROUND_MAX_ASKS)
+		return false;
+	c->unguarded = mem_strdup(why);
 	show(c);
 	return true;
 }
@@ -242,7 +270,10 @@ static void on_ran(void *data, const struct tool_answer *a)
 	}
 	if (a->control && a->control[0] && !a->ok && stopped_at_control(c, a->control))
 		return;
+	if (a->unguarded && a->unguarded[0] && !a->ok && stopped_unguarded(c, a->unguarded))
+		return;
 	note_artifacts(s, a);
+	note_warning(s, a);
 	end_call(c, &(struct outcome){.text = told(c, a),
 			.ok = a->ok,
 			.truncated = a->truncated,
@@ -326,7 +357,10 @@ static void on_shown(void *data, const struct tool_answer *a)
 	snprintf(c->shown, sizeof c->shown, "%s", a->state);
 	free(c->control);
 	c->control = a->control && a->control[0] ? mem_strdup(a->control) : NULL;
-	if (c->control)
+	if (c->control && a->unguarded && a->unguarded[0])
+		buf_addf(
+		    &preview, "CONTROL FILE: %s\n(it may be one: %s)\n", c->control, a->unguarded);
+	else if (c->control)
 		buf_addf(&preview,
 		    "CONTROL FILE: %s\n(your git, shell or editor runs things from it without "
 		    "asking)\n",
@@ -375,7 +409,9 @@ static void on_looked(void *data, const struct tool_answer *a)
 	}
 	if (wants_repository(c, a->repository))
 		c->repository = mem_strdup(a->repository);
-	if (c->allowed && !c->repository && !c->spoken) {
+	if (!c->unguarded && a->unguarded && a->unguarded[0])
+		c->unguarded = mem_strdup(a->unguarded);
+	if (c->allowed && !c->repository && !c->unguarded && !c->spoken) {
 		run(c);
 		return;
 	}
@@ -383,6 +419,11 @@ static void on_looked(void *data, const struct tool_answer *a)
 	if (c->repository)
 		buf_addf(&preview, "\nand write the repository at %s, outside the workspace",
 		    c->repository);
+	if (c->unguarded)
+		buf_addf(&preview,
+		    "\nNOT EVERYTHING CAN BE GUARDED: %s\n(the command could change what your git, "
+		    "shell or editor runs without asking)",
+		    c->unguarded);
 	put_sockets(c, &preview);
 	ask(c, buf_cstr(&preview));
 	buf_finish(&preview);
@@ -464,6 +505,17 @@ static bool check(struct call *c)
 	return true;
 }
 
+/* It was allowed: is what it could change looked at nevertheless, to ask for that? */
+static bool looks_first(const struct call *c)
+{
+	const struct turn_overrides *o = c->round->opts.overrides;
+
+	if (!runs_command(c) || o->non_interactive)
+		return false;
+	/* One in the background cannot be asked for once it was started. */
+	return c->tool->kind != TOOL_COMMAND || (!o->allow_all && rules_speaks_of_git(c->args));
+}
+
 static void begin_call(struct call *c)
 {
 	const struct round_opts *o = &c->round->opts;
@@ -492,10 +544,7 @@ static void begin_call(struct call *c)
 	case RULES_ALLOW:
 		c->outside = o->overrides->allow_all;
 		c->allowed = true;
-		if (c->spoken && !o->overrides->allow_all)
-			show(c);
-		else if (runs_command(c) && !o->overrides->allow_all &&
-			 !o->overrides->non_interactive && rules_speaks_of_git(c->args))
+		if ((c->spoken && !o->overrides->allow_all) || looks_first(c))
 			show(c);
 		else
 			run(c);
@@ -676,6 +725,7 @@ static void on_closed(uv_handle_t *handle)
 		free(c->raw);
 		free(c->control);
 		free(c->repository);
+		free(c->unguarded);
 		json_decref(c->args);
 	}
 	free(r->calls);

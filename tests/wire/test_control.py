@@ -186,6 +186,21 @@ def test_a_workspace_too_large_to_look_through_is_told_of():
     end = bench.run("seq -f many/%.0f 200100 >names; mkdir many; xargs touch <names; rm names", timeoutMs=120000)
     holds("told", end["result"], "not all of the workspace was searched")
     check_equal("ok", end["ok"], False)
+    holds("the log", bench.home.log(), "not all of the workspace was searched")
+    # from now on a person is asked before anything is run or written
+    sid = bench.session()
+    for overrides in ({"dangerous": True}, {"dangerous": True, "nonInteractive": True}):
+        for tool, args, part in (("run_command", {"command": "echo x >ran"}, "NOT EVERYTHING CAN BE GUARDED: the workspace has more than"),
+                                 ("write_file", {"path": "written", "content": "x"}, "it may be one: the workspace has more than")):
+            events = bench.turn(call(tool, **args), sid, allow=None if "nonInteractive" in overrides else False, overrides=overrides)
+            check_equal("ok", named(events, "tool.end")[0]["ok"], False)
+            for request in named(events, "permission.request"):
+                holds("the preview", request["preview"], part)
+            check_equal("requests", len(named(events, "permission.request")), 0 if "nonInteractive" in overrides else 1)
+    check(not os.path.exists(bench.path("ran")) and not os.path.exists(bench.path("written")), "it was done unasked")
+    events = bench.turn(call("run_command", command="echo x >ran; echo evil >many/.envrc"), sid, allow=True, overrides={"dangerous": True})
+    check_equal("agreed to", named(events, "tool.end")[0]["ok"], True)
+    check(os.path.exists(bench.path("ran")), "it did not run")
 
 
 HELD = "mkdir -p {0} sub; cd sub; git init -q .; " + COMMIT + " x --allow-empty; cd ..; git add sub; cp -r sub/.git/. {0}/; rm -rf sub/.git; echo 'gitdir: ../{0}' >sub/.git; "

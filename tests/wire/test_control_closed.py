@@ -239,3 +239,21 @@ def test_many_repositories_are_guarded_all():
     for index in range(700):
         check_equal(f"r{index}", sorted(os.listdir(bench.path(f"r{index}/.git")))[:2], ["HEAD", "commondir.opta-unapproved"])
         check_equal("the configuration", bench.read(f"r{index}/.git/config"), "[core]\n\trepositoryformatversion = 0\n")
+
+
+def test_more_repositories_than_can_be_guarded_are_asked_about():
+    needs_namespaces()
+    bench = Bench()
+    for index in range(2100):
+        small_repository(bench.path(f"r{index}/.git"))
+    command = "echo x >ran"
+    end = bench.tool("run_command", overrides={"dangerous": True, "nonInteractive": True}, command=command)
+    check_equal("unasked", end["ok"], False)
+    holds("why", end["result"], "more repositories here than can be guarded")
+    for tool in ("run_command", "bg_start"):
+        asked = named(bench.turn(call(tool, command=command), allow=False, overrides={"dangerous": True}), "permission.request")
+        check_equal("requests", len(asked), 1)
+        holds("the preview", asked[0]["preview"], "NOT EVERYTHING CAN BE GUARDED: more repositories here than can be guarded")
+    check(not os.path.exists(bench.path("ran")), "it ran")
+    end = bench.tool("run_command", allow=True, overrides={"dangerous": True}, command=command)
+    check_equal("agreed to", (end["ok"], os.path.exists(bench.path("ran"))), (True, True))
