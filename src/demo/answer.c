@@ -89,6 +89,7 @@ void demo_answer_init(struct demo_answer *ret, const struct demo_request *r)
 		compose(&a, "This is the demo model server, not a language model. You said: \"",
 		    str_trim(text_of(&p->rest)), ANSWER_MAX_QUOTE, "\"");
 	}
+	a.skip = r->said;
 	*ret = a;
 }
 
@@ -211,7 +212,7 @@ static bool next_failure(struct demo_answer *a, struct demo_step *ret)
 	return false;
 }
 
-void demo_answer_next(struct demo_answer *a, struct demo_step *ret)
+static void next_step(struct demo_answer *a, struct demo_step *ret)
 {
 	*ret = (struct demo_step){0};
 	if (next_failure(a, ret))
@@ -258,6 +259,16 @@ void demo_answer_next(struct demo_answer *a, struct demo_step *ret)
 	}
 	a->done++;
 	a->sent++;
+}
+
+void demo_answer_next(struct demo_answer *a, struct demo_step *ret)
+{
+	/* What was said before a cut is not said again. */
+	for (next_step(a, ret); a->skip && ret->kind == DEMO_STEP_TEXT && ret->text.n <= a->skip;
+	     next_step(a, ret)) {
+		a->skip -= ret->text.n;
+		a->sent--;
+	}
 }
 
 bool demo_step_is_delta(const struct demo_step *s)

@@ -51,6 +51,7 @@ struct demo_answer {
 	int phase;			  /* enum phase in answer.c */
 	uint64_t done;			  /* deltas of this phase */
 	uint64_t sent;			  /* deltas in all */
+	size_t skip;			  /* bytes of text that were said before a cut */
 	struct str text;		  /* borrowed: all of it */
 	struct str tool, args;		  /* borrowed: what is called; p NULL: nothing */
 	struct buf composed;		  /* owned: the text, where the prompt does not hold it */

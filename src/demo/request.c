@@ -19,10 +19,28 @@ static void put_content(const json_t *message, struct buf *out)
 	}
 }
 
+/* Is it how the daemon asks that a cut answer goes on? */
+static bool is_go_on(const json_t *message)
+{
+	return str_starts(
+	    json_str(message, "content"), "Go on exactly where your last message stopped");
+}
+
+/* How much of the answer was said before it was cut. */
+static void put_said(const json_t *message, struct demo_request *r)
+{
+	struct buf text = {0};
+
+	if (message)
+		put_content(message, &text);
+	r->said = text.len;
+	buf_finish(&text);
+}
+
 /* Check the messages and take from them what is answered. */
 static int take_messages(const json_t *messages, struct demo_request *r, struct err *reterr)
 {
-	const json_t *message, *last_user = NULL;
+	const json_t *message, *last_user = NULL, *before = NULL, *said = NULL;
 	const char *role = "";
 	struct buf content = {0};
 	uint64_t bytes = 0;
@@ -37,8 +55,14 @@ static int take_messages(const json_t *messages, struct demo_request *r, struct 
 			buf_finish(&content);
 			return err_set(reterr, ERR_SYNTAX, "messages[%zu] has no role", i);
 		}
-		if (strcmp(role, "user") == 0) {
-			last_user = message;
+		if (strcmp(role, "assistant") == 0)
+			said = message;
+		if (strcmp(role, "user") == 0 && is_go_on(message)) {
+			put_said(said, r);
+			last_user = before;
+		} else if (strcmp(role, "user") == 0) {
+			before = last_user = message;
+			r->said = 0;
 			r->tool_results = 0;
 		}
 		r->tool_results += strcmp(role, "tool") == 0;

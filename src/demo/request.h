@@ -26,6 +26,7 @@ struct demo_request {
 	struct buf tool_said;	   /* owned: the content of the last message, when a tool's */
 	bool after_tool;	   /* the last message is a tool's */
 	size_t tool_results;	   /* since the last user message */
+	size_t said; /* bytes of the answer that a cut left, when it is asked to go on */
 	bool stream;
 	char *id;    /* owned: request_id, or NULL */
 	char *model; /* owned, or NULL: none was named */

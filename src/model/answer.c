@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -29,14 +30,74 @@ static void note_part(struct answer *a, enum answer_kind kind)
 	a->last = kind;
 }
 
+static void keep_tail(struct answer *a, const char *p, size_t n)
+{
+	size_t room = sizeof a->tail, old;
+
+	if (n > room) {
+		p += n - room;
+		n = room;
+	}
+	old = a->tail_len > room - n ? room - n : a->tail_len;
+	memmove(a->tail, a->tail + a->tail_len - old, old);
+	memcpy(a->tail + old, p, n);
+	a->tail_len = old + n;
+}
+
+static void tell_text(struct answer *a, const char *p, size_t n)
+{
+	if (!n)
+		return;
+	note_part(a, ANSWER_TEXT);
+	a->texts += n;
+	keep_tail(a, p, n);
+	a->on_text(a->data, false, p, n);
+}
+
+/* How many bytes at the front of text repeat the end of what was told: the longest that fits. */
+static size_t overlap(const struct answer *a, const struct buf *text)
+{
+	size_t most = text->len < a->tail_len ? text->len : a->tail_len;
+
+	for (size_t n = most; n >= ANSWER_MIN_OVERLAP; n--)
+		if (memcmp(a->tail + a->tail_len - n, text->p, n) == 0)
+			return n;
+	return 0;
+}
+
+static void end_joint(struct answer *a)
+{
+	struct buf joint = a->joint;
+	size_t n;
+
+	if (!a->joining)
+		return;
+	a->joining = false;
+	a->joint = (struct buf){0};
+	n = joint.len ? overlap(a, &joint) : 0;
+	tell_text(a, joint.p + n, joint.len - n);
+	buf_finish(&joint);
+}
+
 static void tell(void *data, bool thinking, const char *p, size_t n)
 {
 	struct answer *a = data;
 
-	note_part(a, thinking ? ANSWER_THINKING : ANSWER_TEXT);
-	if (!thinking)
-		a->texts += n;
-	a->on_text(a->data, thinking, p, n);
+	if (thinking) {
+		note_part(a, ANSWER_THINKING);
+		a->on_text(a->data, true, p, n);
+		return;
+	}
+	if (!a->joining) {
+		tell_text(a, p, n);
+		return;
+	}
+	if (!a->joint.len)
+		a->joint_us = clock_mono_us();
+	buf_add(&a->joint, p, n);
+	if (a->joint.len >= ANSWER_MAX_OVERLAP ||
+	    clock_mono_us() - a->joint_us > ANSWER_JOIN_MS * 1000ULL)
+		end_joint(a);
 }
 
 static void on_thought(void *data)
@@ -85,6 +146,7 @@ void answer_free(struct answer *a)
 	marks_finish(&a->marks);
 	assembly_free(&a->assembly);
 	buf_finish(&a->parts);
+	buf_finish(&a->joint);
 }
 
 static bool take_calls(struct answer *a, const struct delta *d)
@@ -108,6 +170,7 @@ int answer_take(struct answer *a, const struct delta *d)
 	a->bytes += d->text.n + d->thinking.n;
 	if (!take_calls(a, d) || a->bytes > ANSWER_MAX_BYTES || ++a->deltas > ANSWER_MAX_DELTAS)
 		return ERR_LIMIT;
+	a->try_deltas += d->text.n || d->thinking.n || d->tool_count;
 	if (d->text.n || d->thinking.n || d->tool_count)
 		a->got_delta = true;
 	a->refused |= d->refused;
@@ -145,6 +208,7 @@ void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
 	assembly_finish(&a->assembly);
 	/* Who sends calls as calls means the other thing when it writes of one. */
 	marks_end(&a->marks, a->assembly.count ? none_is : offered, a->data);
+	end_joint(a);
 	for (size_t i = 0; i < a->marks.count; i++) {
 		struct marks_call *c = &a->marks.calls[i];
 
@@ -152,6 +216,53 @@ void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
 		assembly_add_spoken(&a->assembly, (struct str){c->name.p, c->name.len},
 		    (struct str){c->arguments.p, c->arguments.len});
 	}
+}
+
+/* The calls that were half said are no parts of it. */
+static void drop_call_parts(struct answer *a)
+{
+	static const char call[] = "{\"kind\":\"call\"}";
+	char *at;
+
+	while (a->parts.len && (at = memmem(a->parts.p, a->parts.len, call, sizeof call - 1))) {
+		size_t from = (size_t)(at - a->parts.p), n = sizeof call - 1;
+
+		/* With the comma or bracket before it. */
+		memmove(a->parts.p + from - 1, a->parts.p + from + n, a->parts.len - from - n);
+		a->parts.len -= n + 1;
+	}
+	if (a->parts.len && a->parts.p[0] == ',')
+		a->parts.p[0] = '[';
+	a->last = ANSWER_NOTHING;
+}
+
+void answer_cut(struct answer *a)
+{
+	a->cut_prompt_tokens = answer_prompt_tokens(a);
+	a->cut_completion_tokens = answer_completion_tokens(a);
+	a->has_usage = a->got_delta = a->got_finish = a->server_thinks = false;
+	a->prompt_tokens = a->completion_tokens = 0;
+	a->finish_reason[0] = a->request_id[0] = '\0';
+	model_text_free(a->text);
+	a->text = model_text_new(on_text, a);
+	assembly_free(&a->assembly);
+	drop_call_parts(a);
+	marks_finish(&a->marks);
+	a->marks = (struct marks){
+	    .on_text = tell, .on_thought = on_thought, .data = a, .told = a->texts > 0};
+	end_joint(a);
+	a->joining = a->texts > 0;
+	a->try_deltas = 0;
+}
+
+uint64_t answer_prompt_tokens(const struct answer *a)
+{
+	return a->cut_prompt_tokens + a->prompt_tokens;
+}
+
+uint64_t answer_completion_tokens(const struct answer *a)
+{
+	return a->cut_completion_tokens + (a->has_usage ? a->completion_tokens : a->try_deltas);
 }
 
 void answer_put_parts(const struct answer *a, struct buf *out)

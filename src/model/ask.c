@@ -54,7 +54,7 @@ struct model_ask {
 	unsigned retries, dropped, events;
 	int status;
 	bool framed; /* SSE: the body's end is told apart from a cut connection */
-	bool ready, paused, said_loading, no_ws, overflowed,
+	bool ready, paused, said_loading, no_ws, overflowed, continued,
 	    done; /* done: it said that all is there */
 	char request_id[128];
 	char other_type[80]; /* of an answer that is no stream; "" when it is one */
@@ -171,9 +171,10 @@ static void tell_end(struct model_ask *a, const char *code, const char *message)
 					 .finish_reason = finish_reason(a),
 					 .dialect = a->dialect->name,
 					 .dropped = a->dropped,
-					 .has_usage = r->has_usage,
-					 .prompt_tokens = r->prompt_tokens,
-					 .completion_tokens = r->completion_tokens,
+					 .has_usage = r->has_usage || a->continued,
+					 .continued = a->continued,
+					 .prompt_tokens = answer_prompt_tokens(r),
+					 .completion_tokens = answer_completion_tokens(r),
 					 .parts = parts.len ? buf_cstr(&parts) : NULL,
 					 .calls = calls,
 					 .call_count = r->assembly.count});
@@ -385,6 +386,27 @@ static void wait_for_loading(struct model_ask *a, const char *why)
 	a->opts.on_progress(a->opts.data, "model.loading", message);
 }
 
+/*
+ * The answer was cut within: once the model is asked to go on where it stopped. False: it was
+ * before, and what there is ends as it is.
+ */
+static bool go_on(struct model_ask *a, const char *why)
+{
+	char message[400];
+
+	if (a->continued || !a->answer.got_delta)
+		return false;
+	a->continued = true;
+	answer_cut(&a->answer);
+	if (a->state == ASK_ENDED)
+		return true;
+	model_server_distrust(a->opts.server);
+	ask_again(a, 0);
+	snprintf(message, sizeof message, "%.250s: the model is asked to go on", why);
+	a->opts.on_progress(a->opts.data, "lmx.continued", message);
+	return true;
+}
+
 /* --- preflight --- */
 
 static void on_ready(struct model_ask *a, const struct preflight_answer *answer)
@@ -481,10 +503,24 @@ static bool asked_shorter(struct model_ask *a)
 	return true;
 }
 
+/* Is it a failure that another try may not meet? */
+static bool passes(const char *said)
+{
+	static const char *const words[] = {
+	    "overloaded", "temporar", "try again", "service unavailable", "connection reset"};
+
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+		if (strcasestr(said, words[i]))
+			return true;
+	return false;
+}
+
 /* The server said no, or that it failed; before the first token there may be another way. */
 static void fail(struct model_ask *a, const char *said, bool overflow, const char *message)
 {
 	if (overflow && asked_shorter(a))
+		return;
+	if (!overflow && passes(said) && go_on(a, said))
 		return;
 	if (!overflow && asked_without(a, said))
 		return;
@@ -572,9 +608,15 @@ static void put_request(struct model_ask *a, struct buf *out)
 	    .request_id = a->request_id,
 	    .tools = a->tools.len ? buf_cstr(&a->tools) : NULL,
 	    .max_tokens = a->opts.max_tokens,
-	    .dropped = a->dropped};
+	    .dropped = a->dropped,
+	    .go_on = a->continued && a->answer.texts};
 	char server[300];
 
+	/* What it said already is not said again. */
+	if (put.max_tokens > a->answer.cut_completion_tokens)
+		put.max_tokens -= a->answer.cut_completion_tokens;
+	else if (put.max_tokens)
+		put.max_tokens = 1;
 	model_server_name(a->opts.server, server, sizeof server);
 	put.server = server;
 	a->opts.on_prompt(a->opts.data, &put);
@@ -601,6 +643,7 @@ static void on_ws_message(void *data, const char *p, size_t n)
 
 static void on_ws_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
 {
+	static const char lost[] = "the model server closed the connection within its answer";
 	struct model_ask *a = data;
 
 	a->ws = NULL;
@@ -610,12 +653,12 @@ static void on_ws_closed(void *data, bool opened, uint16_t code, int status, con
 		if (code == 1000) {
 			a->done = true;
 			end(a, NULL, NULL);
-		} else if (code == 1009 || err->code == ERR_LIMIT)
+		} else if (code == 1009 || err->code == ERR_LIMIT) {
 			end(a, TURN_ERROR_MODEL,
 			    "the model server sent a message that is too large");
-		else
-			end(a, TURN_ERROR_WS_CLOSED,
-			    "the model server closed the connection within its answer");
+		} else if (!go_on(a, lost)) {
+			end(a, TURN_ERROR_WS_CLOSED, lost);
+		}
 		return;
 	}
 	fall_back(a, err->text);
@@ -827,10 +870,10 @@ static void on_stream_end(struct model_ask *a, const struct err *err)
 	}
 	snprintf(message, sizeof message, "the model server closed the connection%s: %.300s",
 	    a->answer.got_delta ? " within its answer" : "", err->code ? err->text : "no answer");
-	if (a->answer.got_delta)
-		end(a, TURN_ERROR_UNREACHABLE, message);
-	else
+	if (!a->answer.got_delta)
 		retry(a, TURN_ERROR_UNREACHABLE, message);
+	else if (!go_on(a, message))
+		end(a, TURN_ERROR_UNREACHABLE, message);
 }
 
 static void on_sse_done(void *data, const struct err *err, bool sent)

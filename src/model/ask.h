@@ -47,6 +47,7 @@ struct model_result {
 	const char *dialect; /* what the server was spoken to in; static */
 	unsigned dropped;    /* enum drop: what it refuses */
 	bool has_usage;
+	bool continued; /* it was cut and went on: the tokens are of two requests */
 	uint64_t prompt_tokens, completion_tokens;
 	const char *parts; /* JSON array: the order of its parts (protocol/payload.h), or NULL */
 	const struct model_tool_call *calls; /* borrowed until on_end returns */

@@ -39,6 +39,7 @@ struct put {
 	size_t count;
 	uint64_t max_tokens; /* 0: the server's limit */
 	unsigned dropped;    /* enum drop */
+	bool go_on; /* the last item is an answer that was cut: it is to go on where it stopped */
 };
 
 struct dialect {

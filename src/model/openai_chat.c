@@ -17,6 +17,11 @@
 /* Between two messages of a user there is always one of the model: templates insist on it. */
 static const char chat_interrupted[] = "[interrupted]", chat_no_answer[] = "[no answer]";
 
+/* After an answer that was cut. The demo server knows it, too (demo/request.c). */
+static const char chat_go_on[] = "Go on exactly where your last message stopped, as it was cut "
+				 "off. Repeat nothing of it and say "
+				 "nothing about the cut.";
+
 enum { CHAT_OWN_ID = 9 }; /* letters and digits: all that some servers take as an id */
 
 struct chat {
@@ -276,6 +281,8 @@ void openai_chat_put_members(struct buf *out, const struct put *put)
 		chat_put_item(&c, put->items[i]);
 	if (c.pending.len)
 		chat_put_words(&c, NULL, 0);
+	if (put->go_on)
+		chat_put_plain(&c, "user", chat_go_on, sizeof chat_go_on - 1);
 	json_write_end(&c.w);
 	if (put->tools && !(put->dropped & DROP_TOOLS)) {
 		buf_adds(out, ",\"tools\":");

@@ -655,7 +655,7 @@ static void on_answered(void *data, const struct model_result *result)
 	t->has_usage |= result->has_usage;
 	t->prompt_tokens += result->prompt_tokens;
 	t->completion_tokens += result->completion_tokens;
-	if (result->has_usage && t->model)
+	if (result->has_usage && !result->continued && t->model)
 		model_server_note_tokens(
 		    t->server, t->model, t->prompt.bytes, result->prompt_tokens);
 	t->dropped = result->dropped;

@@ -285,13 +285,22 @@ def test_a_slow_model_is_not_a_silent_one():
         check_equal(f"tokens {flags}", len(texts(events)), 8)
 
 
-def test_a_drop_after_the_first_token_never_repeats_the_request():
+def test_an_answer_that_is_cut_goes_on_once():
     for flags, codes in ((WS, "lmx-ws-closed"), (SSE, ("LMX_UNREACHABLE", "lmx-ws-closed"))):
-        demo, daemon, sid, events = one_turn("demo:tokens=9 demo:drop=3", flags)
+        demo, daemon, sid, events = one_turn("demo:tokens=9 demo:drop=5", flags)
+        stop_event(events, "turn.done")
+        check_equal(f"tokens {flags}", "".join(texts(events)), "".join(f"w{i} " for i in range(9)))
+        check_equal(f"requests {flags}", len(demo.requests()), 2)
+        check_equal(f"announced {flags}", [e["payload"]["phase"] for e in only(events, "turn.progress") if e["payload"]["phase"] == "lmx.continued"], ["lmx.continued"])
+        check_equal(f"the history {flags}", [(m["role"], m["content"]) for m in daemon.session(sid)["messages"]][1:],
+                    [("assistant", "".join(f"w{i} " for i in range(9)))])
+        check_equal(f"tokens counted {flags}", events[-1]["payload"]["stats"]["completionTokens"], 9)
+        # A second cut ends it, with what was said.
+        events = daemon.run_turn(sid, "demo:tokens=9 demo:drop=3")
         stop_event(events, "turn.error", codes)
-        check_equal(f"tokens {flags}", texts(events), ["w0 ", "w1 ", "w2 "])
-        check_equal(f"requests {flags}", len(demo.requests()), 1)
-        check_equal(f"the last message {flags}", [(m["role"], m["content"]) for m in daemon.session(sid)["messages"]][-1], ("assistant", "w0 w1 w2 "))
+        check_equal(f"tokens of the second {flags}", "".join(texts(events)), "".join(f"w{i} " for i in range(6)))
+        check_equal(f"requests of both {flags}", len(demo.requests()), 4)
+        check_equal(f"the last message {flags}", daemon.session(sid)["messages"][-1]["content"], "".join(f"w{i} " for i in range(6)))
         stop_event(daemon.run_turn(sid, "demo:tokens=1"), "turn.done")
 
 

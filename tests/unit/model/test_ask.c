@@ -259,7 +259,7 @@ static void a_websocket_lost_before_the_first_token_is_made_good_over_sse(void *
 	finish(&q);
 }
 
-static void a_websocket_lost_within_the_answer_ends_it(void **state)
+static void an_answer_that_is_lost_within_goes_on_once(void **state)
 {
 	struct asked q = {
 	    .fake.ws_says = {"{\"type\":\"chat.token\",\"content\":\"x\"}"}, .fake.ws_close = -1};
@@ -267,7 +267,9 @@ static void a_websocket_lost_within_the_answer_ends_it(void **state)
 	serve(&q);
 	start(&q, false);
 	end_of(&q, TURN_ERROR_WS_CLOSED);
-	assert_string_equal(buf_cstr(&q.text), "x");
+	assert_string_equal(buf_cstr(&q.text), "xx");
+	assert_holds(buf_cstr(&q.progress), "lmx.continued: ");
+	assert_holds(buf_cstr(&q.fake.asked), "Go on exactly where");
 	assert_int_equal(fake_count(&q.fake, "POST"), 0);
 	finish(&q);
 }
@@ -378,7 +380,8 @@ static void what_is_whole_without_done_and_what_is_cut_are_told_apart(void **sta
 		serve(&q);
 		start(&q, true);
 		end_of(&q, cases[i].code);
-		assert_string_equal(buf_cstr(&q.text), "x");
+		/* One that was cut was asked to go on. */
+		assert_string_equal(buf_cstr(&q.text), cases[i].code[0] ? "xx" : "x");
 		finish(&q);
 	}
 }
@@ -608,7 +611,7 @@ int main(void)
 	    on_loop(tool_calls_are_put_together_from_their_pieces),
 	    on_loop(without_a_websocket_the_answer_comes_over_sse),
 	    on_loop(a_websocket_lost_before_the_first_token_is_made_good_over_sse),
-	    on_loop(a_websocket_lost_within_the_answer_ends_it),
+	    on_loop(an_answer_that_is_lost_within_goes_on_once),
 	    on_loop(a_message_that_is_too_large_is_the_models_error_over_both),
 	    on_loop(a_server_that_fails_is_asked_again),
 	    on_loop(a_server_that_goes_on_failing_is_given_up),
