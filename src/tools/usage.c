@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "tools/held.h"
 #include "tools/limits.h"
+#include "tools/tables.h"
 
 enum {
 	/* More than the limit need not be told apart. */
@@ -24,6 +25,9 @@ enum {
 	/* Reading all mappings of a process takes the kernel long: so seldom that it is at most one
 	   part in so many of the time. */
 	USAGE_MAPPINGS_SHARE = 4,
+	/* The same for how many mappings there are, which is seldom of weight. */
+	USAGE_TABLES_SHARE = 20,
+	USAGE_TABLES_FROM = 16 << 20, /* from so many bytes on it is of weight */
 	/* Shared pages fewer than these are not worth it. */
 	USAGE_MAPPINGS_FROM = 4 << 20,
 };
@@ -48,6 +52,7 @@ struct count {
 	uint64_t unseen; /* descriptors that were not, or may not be, looked at */
 	bool listens;	 /* one of them is a Unix socket that does */
 	uint64_t mapped, mapped_at_us, mapped_took_us; /* the last reading of all mappings */
+	uint64_t tables, tables_at_us, tables_took_us; /* and of how many there are */
 };
 
 /* The supervisor is one process with one thread, and has one call. */
@@ -94,7 +99,9 @@ static bool usage_read_process(const char *pid, struct seen *ret)
 	ret->parent = (pid_t)usage_line(at, "\nPPid:");
 	ret->threads = (unsigned)usage_line(at, "\nThreads:");
 	ret->slots = (unsigned)usage_line(at, "\nFDSize:");
-	ret->own = (usage_line(at, "\nRssAnon:") + usage_line(at, "\nVmSwap:")) * 1024;
+	ret->own = (usage_line(at, "\nRssAnon:") + usage_line(at, "\nVmSwap:") +
+		       usage_line(at, "\nVmPTE:")) *
+		   1024;
 	ret->shared = usage_line(at, "\nRssShmem:") * 1024;
 	return true;
 }
@@ -211,7 +218,8 @@ static uint64_t usage_of_unseen(void)
 static uint64_t usage_of_filesystem(bool known, const struct statfs *fs)
 {
 	return known && fs->f_type == 0x01021994 /* TMPFS_MAGIC */
-		   ? (uint64_t)(fs->f_blocks - fs->f_bfree) * (uint64_t)fs->f_bsize
+		   ? (uint64_t)(fs->f_blocks - fs->f_bfree) * (uint64_t)fs->f_bsize +
+			 tables_of_files((uint64_t)(fs->f_files - fs->f_ffree))
 		   : 0;
 }
 
@@ -295,6 +303,24 @@ static uint64_t usage_of_all_mappings(size_t n, bool init, uint64_t shared)
 	return count.mapped;
 }
 
+/* What the kernel keeps for their mappings, as often as its cost allows. */
+static uint64_t usage_of_tables(size_t n, bool init)
+{
+	uint64_t now = clock_mono_us(), share = USAGE_TABLES_SHARE;
+
+	if (count.tables > USAGE_TABLES_FROM)
+		share = USAGE_MAPPINGS_SHARE;
+	if (now - count.tables_at_us < (share - 1) * count.tables_took_us)
+		return count.tables;
+	count.tables = 0;
+	for (size_t i = 0; i < n; i++)
+		if (init || all[i].below)
+			count.tables += tables_of_mappings(all[i].pid);
+	count.tables_at_us = clock_mono_us();
+	count.tables_took_us = count.tables_at_us - now;
+	return count.tables;
+}
+
 static size_t usage_see_all(pid_t self)
 {
 	DIR *d = opendir("/proc");
@@ -334,8 +360,10 @@ static uint64_t usage_of_memory(size_t n, bool init, int memory)
 	for (size_t i = 0; i < count.file_count; i++)
 		bytes += count.files[i].bytes;
 	bytes += usage_of_unseen() + usage_of_all_mappings(n, init, shared);
+	bytes += usage_of_tables(n, init);
 	/* Of its own mounts and namespace; where there are none it may write no such files. */
-	return bytes + (init ? usage_of_mounts(memory) + usage_of_segments() : 0);
+	return bytes +
+	       (init ? usage_of_mounts(memory) + usage_of_segments() + tables_of_namespace() : 0);
 }
 
 void usage_look(pid_t self, bool init, enum usage_wanted wanted, int memory, struct usage *ret)

@@ -73,6 +73,38 @@ def test_the_limit_holds_for_every_kind_of_memory():
             one_kind(bench, name, code)
 
 
+# What the kernel keeps for a call: how many things of how many bytes each.
+TABLES = {
+    "semaphores": "for i in range(700): libc.semget(0, 32000, 0o600)",
+    "empty files in /tmp": "for i in range(2000000):\n    if i % 2000 == 0: os.mkdir(f'/tmp/d{i}'); os.chdir(f'/tmp/d{i}')\n    os.close(os.open(str(i), os.O_CREAT | os.O_WRONLY))",
+    "mappings": """
+for child in range(100):
+    if os.fork() == 0:
+        size = 65000 * 4096
+        libc.mmap.restype, libc.mmap.argtypes = ctypes.c_void_p, [ctypes.c_void_p, ctypes.c_size_t] + [ctypes.c_int] * 3 + [ctypes.c_long]
+        libc.mprotect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+        at = libc.mmap(None, size, 1, 0x4022, -1, 0)
+        for i in range(0, size, 8192):
+            if libc.mprotect(at + i, 4096, 0): break
+        time.sleep(60); os._exit(0)
+time.sleep(60)
+""",
+}
+
+
+def test_what_the_kernel_keeps_for_a_call_counts():
+    needs_namespaces()
+    if SLOW != 1:
+        raise Skip("sanitizers have memory of their own")
+    bench = Bench({"daemon.toolMemoryMb": 128})
+    for name, code in TABLES.items():
+        bench.write("probe.py", HEAD + code + "\nprint('all of it')")
+        end = bench.run("/usr/bin/python3 probe.py", seconds=120)
+        check_equal(f"{name}: {end['result'][-300:]!r}", end["ok"], False)
+        check("all of it" not in end["result"], f"{name}: it had all of it")
+        holds(name, end["result"], "more than the 128 MB of daemon.toolMemoryMb")
+
+
 # How many MB went into sockets and pipes before it was over; each part is far below the limit.
 QUEUES = {
     "pairs that are not read, with large buffers": """
