@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/file.h"
+#include "tools/words.h"
 
 enum {
 	NAMED_MAX_TEXT = 256 * 1024, /* of one file */
@@ -52,6 +54,12 @@ static bool named_harmless(const char *section, const char *key)
 	return false;
 }
 
+/* A remote that is a command: git-remote-ext(1). */
+static bool named_is_program(const char *value)
+{
+	return strncmp(value, "ext::", 5) == 0;
+}
+
 /* Settings whose whole value is a path. */
 static bool named_is_path(const char *section, const char *key)
 {
@@ -62,7 +70,7 @@ static bool named_is_path(const char *section, const char *key)
 
 static void named_say(const struct named *named, const char *path, enum named_kind kind)
 {
-	char joined[2 * NAMED_MAX_PATH];
+	char joined[3 * NAMED_MAX_PATH];
 
 	if (path[0] == '/') {
 		named->found(named->data, path, kind);
@@ -78,24 +86,9 @@ static void named_say(const struct named *named, const char *path, enum named_ki
 	}
 }
 
-/* Each word of a command, however a shell would come to it. */
-static void named_words(const struct named *named, const char *value)
+static void named_take_word(void *data, const char *word)
 {
-	static const char between[] = " \t\r\n\"'`;&|()<>={}$,!";
-	char word[NAMED_MAX_PATH];
-
-	for (const char *p = value; *p;) {
-		size_t n = strcspn(p, between);
-
-		if (n && n < sizeof word) {
-			snprintf(word, sizeof word, "%.*s", (int)n, p);
-			if (strcmp(word, "true") != 0 && strcmp(word, "false") != 0)
-				named_say(
-				    named, word, strpbrk(word, "./") ? NAMED_FILE : NAMED_WORD);
-		}
-		p += n;
-		p += strspn(p, between);
-	}
+	named_say(data, word, strpbrk(word, "./") ? NAMED_FILE : NAMED_WORD);
 }
 
 static void named_read(struct named_reader *r, const char *file, int depth);
@@ -126,9 +119,10 @@ static void named_setting(struct named_reader *r, const char *file, const char *
 		named_include(r, file, value, depth);
 	else if (named_is_path(section, key))
 		named_say(r->named, value, NAMED_PATH);
-	else if (!named_harmless(section, key) &&
+	else if ((!named_harmless(section, key) || named_is_program(value)) &&
 		 (strcmp(section, "alias") != 0 || value[0] == '!'))
-		named_words(r->named, value);
+		r->full |= !words_find(
+		    value + (value[0] == '!'), (void *)(uintptr_t)r->named, named_take_word);
 }
 
 /* --- the file's form --- */

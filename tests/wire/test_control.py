@@ -247,7 +247,10 @@ NAMED = (   # a setting, and the file in the workspace that it names
     ("filter.x.clean", "python3 tools/clean.py %f", "tools/clean.py"), ("filter.x.process", "plain-script", "plain-script"), ("diff.x.textconv", "sh -c 'tools/conv'", "tools/conv"),
     ("merge.x.driver", "env A=1 tools/merge %O", "tools/merge"), ("alias.st", "!f() { tools/st; }; f", "tools/st"), ("core.editor", "tools/later-editor", "tools/later-editor"),
     ("credential.helper", "!tools/cred", "tools/cred"), ("gpg.program", "./tools/gpg", "tools/gpg"), ("include.path", "../shared/gitconfig", "shared/gitconfig"),
-    ("includeIf.onbranch:main.path", "../shared/more", "shared/more"),
+    ("includeIf.onbranch:main.path", "../shared/more", "shared/more"), ("filter.a.clean", "$PWD/tools/pwd", "tools/pwd"),
+    ("filter.b.clean", "`pwd`/tools/ticks", "tools/ticks"), ("filter.c.clean", "$(git rev-parse --show-toplevel)/tools/top", "tools/top"),
+    ("filter.d.clean", "$GIT_DIR/../tools/dir", "tools/dir"), ("filter.e.clean", "cd tools && ./went", "tools/went"), ("filter.f.clean", "to'ols'/quoted", "tools/quoted"),
+    ("core.sshCommand", "ssh -Ftools/ssh", "tools/ssh"), ("filter.g.clean", "python3 -m tools.module", "tools/module.py"), ("remote.x.url", "ext::sh tools/ext", "tools/ext"),
 )
 
 
