@@ -355,7 +355,7 @@ static void retry(struct model_ask *a, const char *code, const char *why)
 	}
 	a->retries++;
 	model_server_distrust(a->opts.server);
-	snprintf(message, sizeof message, "%.400s; trying again in %.1f s (%d of %d)", why,
+	snprintf(message, sizeof message, "%.400s; trying again in %.1f s (%u of %d)", why,
 	    (double)ms / 1000.0, a->retries, ASK_MAX_RETRIES);
 	ask_again(a, ms);
 	a->opts.on_progress(a->opts.data, "lmx.retry", message);
@@ -429,6 +429,12 @@ static void on_ready(struct model_ask *a, const struct preflight_answer *answer)
 		start_stream(a);
 }
 
+static void on_no_model(struct model_ask *a, const struct preflight_answer *answer)
+{
+	a->opts.on_preflight_failed(a->opts.data, answer->why->text);
+	end(a, TURN_ERROR_NO_MODEL, answer->why->text);
+}
+
 static void on_preflight(void *data, const struct preflight_answer *answer)
 {
 	struct model_ask *a = data;
@@ -444,14 +450,13 @@ static void on_preflight(void *data, const struct preflight_answer *answer)
 		return;
 	case PREFLIGHT_UNNAMED:
 		/* A list is a hint: who was named is asked. */
-		if (a->model[0]) {
+		if (a->model[0])
 			on_ready(a, answer);
-			return;
-		}
-		/* fall through */
+		else
+			on_no_model(a, answer);
+		return;
 	case PREFLIGHT_NO_MODEL:
-		a->opts.on_preflight_failed(a->opts.data, answer->why->text);
-		end(a, TURN_ERROR_NO_MODEL, answer->why->text);
+		on_no_model(a, answer);
 		return;
 	case PREFLIGHT_REFUSED:
 		a->opts.on_preflight_failed(a->opts.data, answer->why->text);

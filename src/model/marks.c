@@ -176,7 +176,7 @@ static bool step_harmony(struct marks *m)
 		tell_held(m, is_thought(m), safe);
 		return false;
 	}
-	if (!mark || !(end = memmem(mark, m->held.len - before, "|>", 2)))
+	if (!mark || !memmem(mark, m->held.len - before, "|>", 2))
 		return false;
 	if (body) {
 		end_message(m, before);

@@ -85,7 +85,7 @@ struct request_background {
 	const json_t *repositories; /* array of paths, NULL: none */
 	bool any_repository;
 	bool unguarded; /* somebody agreed that not everything can be guarded */
-	bool asked; /* somebody agreed to its cwd, also outside the workspace */
+	bool asked;	/* somebody agreed to its cwd, also outside the workspace */
 };
 
 /* Is id one a session may have: ^[a-zA-Z0-9_-]{1,64}$ */

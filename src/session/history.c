@@ -701,6 +701,7 @@ static void history_undo_one(struct history *h, const struct history_undo *u)
 {
 	struct history_entry *e = u->entry == HISTORY_NONE ? NULL : &h->entries[u->entry];
 
+	assert(e || u->change == CHANGE_QUEUED || u->change == CHANGE_PLACE);
 	h->place = u->place;
 	switch (u->change) {
 	case CHANGE_QUEUED:

@@ -318,7 +318,7 @@ static void broker_serve(struct broker *b, const struct broker_message *m, int s
 /* One message. False: the supervisor is gone. */
 static bool broker_receive(struct broker *b)
 {
-	struct broker_message m;
+	struct broker_message m = {0};
 	int fds[2];
 	ssize_t n = fds_receive(b->socket, &m, sizeof m, fds, 2, 0);
 

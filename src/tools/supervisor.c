@@ -601,7 +601,7 @@ static int next_wait(const struct supervisor *s, uint64_t now)
 /* The tool is confined, and gave us the listener of its filter; or it never will. */
 static void take_listener(struct supervisor *s)
 {
-	char letter;
+	char letter = 0;
 	int listener;
 	ssize_t n = fds_receive(s->listening, &letter, 1, &listener, 1, MSG_DONTWAIT);
 

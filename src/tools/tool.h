@@ -38,13 +38,13 @@ enum {
 
 /* One call in its sandboxed process. */
 struct tool_call {
-	const json_t *args;  /* checked against the schema */
-	int workspace;	     /* descriptor of the workspace directory */
-	const char *root;    /* its path */
-	bool outside;	     /* the permission named a path outside the workspace */
-	const char *expect;  /* the file's state a person was shown; NULL: nobody was */
-	const char *control; /* the control file (control.h) a person agreed to, or NULL */
-	const char *home;    /* the person's home directory, or NULL */
+	const json_t *args;	     /* checked against the schema */
+	int workspace;		     /* descriptor of the workspace directory */
+	const char *root;	     /* its path */
+	bool outside;		     /* the permission named a path outside the workspace */
+	const char *expect;	     /* the file's state a person was shown; NULL: nobody was */
+	const char *control;	     /* the control file (control.h) a person agreed to, or NULL */
+	const char *home;	     /* the person's home directory, or NULL */
 	const struct guards *guards; /* what is guarded in the workspace, or NULL */
 	bool preview;		     /* nothing is written */
 

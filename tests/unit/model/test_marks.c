@@ -81,12 +81,16 @@ static void calls_that_end_an_answer_are_calls(void **state)
 	check("<tool_call>{\"function\":{\"name\":\"list_dir\"}}</tool_call>", "||list_dir {};");
 }
 
+#define NOT_THE_END "<tool_call>\n" CALL "\n</tool_call>\nThat is how it is written."
+#define IN_CODE "```\n<tool_call>\n" CALL "\n</tool_call>"
+#define IN_TICKS "Write `<tool_call>`" CALL
+
 static void what_is_no_call_stays_text(void **state)
 {
 	static const char *const texts[] = {
-	    "<tool_call>\n" CALL "\n</tool_call>\nThat is how it is written.", /* not the end */
-	    "```\n<tool_call>\n" CALL "\n</tool_call>",			       /* code */
-	    "Write `<tool_call>`" CALL,
+	    NOT_THE_END, /* not the end */
+	    IN_CODE,	 /* code */
+	    IN_TICKS,
 	    "<tool_call>{\"name\":\"rm\",\"arguments\":{}}</tool_call>", /* not offered */
 	    "<tool_call>nonsense</tool_call>",
 	    "{\"name\": 1}",
