@@ -14,20 +14,32 @@ static const char *const names[] = {
     /* version control: hooks, filters, monitors */
     ".git", ".gitattributes", ".gitmodules", ".gitconfig", ".hg", ".hgrc", ".jj", ".husky",
     /* shells that look at each directory */
-    ".envrc", ".direnv", ".autoenv", ".mise.toml", ".mise",
+    ".envrc", ".direnv", ".autoenv", ".autoenv.zsh", ".autoenv_leave.zsh", ".mise.toml",
+    ".mise.local.toml", ".mise", "mise.toml", "mise.local.toml",
     /* editors: tasks, settings that name programs, files run at the start */
-    ".vscode", ".idea", ".devcontainer", ".devcontainer.json", ".zed", ".cursor", ".fleet",
-    ".vimrc", ".exrc", ".nvimrc", ".nvim.lua", ".dir-locals.el", ".gdbinit", ".lldbinit"};
+    ".vscode", ".idea", ".devcontainer", ".devcontainer.json", ".zed", ".cursor", ".fleet", ".vs",
+    ".helix", ".nova", ".vimrc", ".lvimrc", ".exrc", ".nvimrc", ".nvim.lua", ".dir-locals.el",
+    ".dir-locals-2.el",
+    /* debuggers and interpreters: files run at the start */
+    ".gdbinit", ".lldbinit", ".pdbrc", ".irbrc", ".pryrc", ".Rprofile",
+    /* agents: hooks, servers that they start */
+    ".claude", ".mcp.json", ".codex", ".gemini", ".kiro", ".windsurf", ".roo", ".continue",
+    ".opencode", "opencode.json", "opencode.jsonc", ".amazonq"};
 
 bool control_name(const char *name, unsigned long n)
 {
-	static const char suffix[] = ".code-workspace";
-	const unsigned long s = sizeof suffix - 1;
+	static const char *const suffixes[] = {".code-workspace", ".sublime-project"};
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strlen(names[i]) == n && strncasecmp(names[i], name, n) == 0)
 			return true;
-	return n > s && strncasecmp(name + n - s, suffix, s) == 0;
+	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
+		size_t s = strlen(suffixes[i]);
+
+		if (n > s && strncasecmp(name + n - s, suffixes[i], s) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* dir holds name, or `also` (n bytes) is it. */
