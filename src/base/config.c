@@ -465,6 +465,29 @@ static json_t *value_from_text(const struct config_key *k, const char *text)
 	return NULL;
 }
 
+/* What somebody types for a name or a path is one line of text; the instructions for the model are
+ * not. */
+static bool typed_ok(const struct config_key *k, const char *value)
+{
+	if (strcmp(k->name, "agent.systemPrompt") == 0)
+		return true;
+	for (const char *p = value; *p; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7F)
+			return false;
+	return true;
+}
+
+/* The socket of a relative path would be another one in each workspace. */
+static bool sockets_ok(const struct config_key *k, const json_t *v)
+{
+	if (strcmp(k->name, "tools.sockets") != 0)
+		return true;
+	for (size_t i = 0; i < json_array_size(v); i++)
+		if (json_string_value(json_array_get(v, i))[0] != '/')
+			return false;
+	return true;
+}
+
 int config_set(struct config *c, const char *name, const char *value, struct err *reterr)
 {
 	const struct config_key *k = config_find(name, NULL);
@@ -472,10 +495,17 @@ int config_set(struct config *c, const char *name, const char *value, struct err
 
 	if (!k)
 		return unknown_key(name, reterr);
+	if (!typed_ok(k, value))
+		return err_set(reterr, ERR_RANGE,
+		    "%s: control characters (escapes, line ends, tabs) have no place in it", name);
 	v = value_from_text(k, value);
 	if (!v || !value_ok(k, v)) {
 		json_decref(v);
 		return bad_value(k, name, NULL, reterr);
+	}
+	if (!sockets_ok(k, v)) {
+		json_decref(v);
+		return err_set(reterr, ERR_RANGE, "%s: expected absolute paths", name);
 	}
 	json_object_set_new(c->values, name, v);
 	return 0;

@@ -70,6 +70,20 @@ static void every_default_is_a_value_its_own_row_allows(void **state)
 	}
 }
 
+static void what_is_typed_is_one_line_and_sockets_are_absolute(void **state)
+{
+	struct config *c = config_new();
+
+	set_is_refused("connection.host", "h\033[2J", ERR_RANGE, "control characters");
+	set_is_refused("model.default", "a\nb", ERR_RANGE, "control characters");
+	set_is_refused("connection.fallbackHosts", "a,b\x7F", ERR_RANGE, "control characters");
+	set_is_refused("tools.sockets", "relative", ERR_RANGE, "expected absolute paths");
+	set_is_refused("tools.sockets", "/a,b/c", ERR_RANGE, "expected absolute paths");
+	assert_int_equal(config_set(c, "tools.sockets", "/a,/b c", NULL), 0);
+	assert_int_equal(config_set(c, "agent.systemPrompt", "a\nb", NULL), 0);
+	config_free(c);
+}
+
 static void a_number_must_be_whole_and_in_range(void **state)
 {
 	struct config *c = good("{\"daemon\":{\"port\":0}}");
@@ -350,6 +364,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_default_is_a_value_its_own_row_allows),
+	    cmocka_unit_test(what_is_typed_is_one_line_and_sockets_are_absolute),
 	    cmocka_unit_test(a_number_must_be_whole_and_in_range),
 	    cmocka_unit_test(a_text_has_a_shortest_and_a_longest_length),
 	    cmocka_unit_test(a_switch_is_true_or_false),
