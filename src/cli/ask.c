@@ -390,9 +390,10 @@ static void ask_watch_reader(struct ask *a)
 
 static void ask_begin(struct ask *a)
 {
-	/* Those that end a program and can be caught, but for those of a crash (signal(7)). */
+	/* Those that end a program and can be caught, but for those of a crash and the real-time
+	   ones (signal(7)). */
 	static const int signums[ASK_SIGNALS] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2,
-	    SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU};
+	    SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGXFSZ, SIGIO, SIGPWR, SIGSTKFLT};
 
 	uv_loop_init(&a->loop);
 	uv_timer_init(&a->loop, &a->timer);

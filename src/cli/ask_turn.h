@@ -29,7 +29,7 @@ struct outbox;
 struct pager;
 struct prompt;
 
-enum { ASK_SIGNALS = 10 };
+enum { ASK_SIGNALS = 14 };
 
 /* A tool call that runs. */
 struct started {

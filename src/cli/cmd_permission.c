@@ -87,6 +87,20 @@ static const json_t *find(const json_t *list, const char *id, size_t *ret_fittin
 	return found;
 }
 
+/* What was answered: a part of an id may be another request's than was thought. */
+static void print_answered(const json_t *request, bool allow)
+{
+	struct str preview = json_str(request, "preview"), line;
+	struct buf seen = {0};
+
+	str_cut(preview, '\n', &line);
+	term_put_visible(&seen, line.p, line.n);
+	term_line("%s  %s  %s  %s", allow ? "allowed" : "denied",
+	    json_cstr(request, "requestId", ""), json_cstr(request, "toolName", "?"),
+	    buf_cstr(&seen));
+	buf_finish(&seen);
+}
+
 static int send_answer(
     const struct client *c, const json_t *request, bool allow, const struct cmd_line *line)
 {
@@ -109,8 +123,7 @@ static int send_answer(
 	    c, "POST", buf_cstr(&target), buf_cstr(&body), CLIENT_ASK_MS, &out, &err);
 	json_parse(out.p, out.len, &root, NULL);
 	if (status == 200) {
-		term_line(
-		    "%s  %s", allow ? "allowed" : "denied", json_cstr(request, "requestId", ""));
+		print_answered(request, allow);
 		rc = EXIT_DONE;
 	} else if (status == 409) {
 		rc = cmd_error("somebody was faster: it was decided \"%s\" by %s",

@@ -62,7 +62,7 @@ def test_without_a_terminal_it_says_how_to_answer_and_waits():
     holds("pending", listed.text, "$ touch x")
     rid = listed.text.split()[0]
     holds("an unknown one", bench.home.opta("approve", "perm_none").expect(1).errors, "opta pending")
-    holds("approve", bench.home.opta("approve", rid[5:12]).expect(0).text, f"allowed  {rid}")
+    holds("approve", bench.home.opta("approve", rid[5:12]).expect(0).text, f"allowed  {rid}  run_command  $ touch x")
     bench.home.ended(process).expect(0)
     check(os.path.exists(bench.path("x")), "it did not run")
     holds("again", bench.home.opta("approve", rid).expect(1).errors, "no request")

@@ -486,7 +486,8 @@ def test_a_long_answer_costs_what_it_weighs():
 # --- the end of `opta do` ---
 
 def test_a_signal_ends_the_turn_with_opta_do():
-    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGQUIT):
+    for signum in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGALRM, signal.SIGXCPU, signal.SIGQUIT, signal.SIGIO, signal.SIGPWR,
+                   signal.SIGSTKFLT, signal.SIGXFSZ):
         bench = Bench()
         sid = bench.session()
         process = bench.home.popen("do", "--session", sid, "--dangerous", "demo:tokens=1000 demo:delay=20", cwd=bench.ws)
