@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/str.h"
+#include "cli/consent.h"
 #include "cli/term.h"
 
 enum {
@@ -344,18 +345,35 @@ void view_put_tool(struct buf *out, const struct view *v, const char *args, cons
 	buf_finish(&time);
 }
 
+/* Rows of the screen for what stands around a request called name: in a narrow one it wraps. */
+static size_t view_around_request(const struct view *v, const char *name)
+{
+	static const struct consent widest = {.open = true, .command = true};
+	size_t rows = VIEW_AROUND_REQUEST, question = 0;
+	struct buf text = {0};
+
+	if (v->width < 2)
+		return rows;
+	consent_put_question(&widest, v->width - 1, &text);
+	for (size_t i = 0; i < text.len; i++)
+		question += text.p[i] == '\n';
+	if (question > VIEW_QUESTION_ROWS)
+		rows += question - VIEW_QUESTION_ROWS;
+	buf_finish(&text);
+	return rows + (strlen("? may it run ") + strlen(name)) / v->width;
+}
+
 void view_put_request(
     struct buf *out, const struct view *v, const json_t *request, size_t *ret_hidden)
 {
 	const char *name = json_cstr(request, "toolName", "?");
 	bool question = strcmp(name, "ask_user") == 0;
 	struct buf head = {0};
-	size_t rows = ~(size_t)0;
+	size_t rows = ~(size_t)0, around = view_around_request(v, name);
 
 	if (v->height)
-		rows = v->height > VIEW_AROUND_REQUEST + VIEW_REQUEST_ROWS
-			   ? v->height - VIEW_AROUND_REQUEST
-			   : VIEW_REQUEST_ROWS;
+		rows =
+		    v->height > around + VIEW_REQUEST_ROWS ? v->height - around : VIEW_REQUEST_ROWS;
 	if (question) {
 		buf_adds(&head, "? the model asks");
 	} else {

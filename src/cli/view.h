@@ -17,7 +17,8 @@ struct buf;
 enum {
 	VIEW_PREVIEW_LINES = 60, /* of a change that was made; the rest is counted */
 	VIEW_REQUEST_ROWS = 2,	 /* of a request that are shown even on the lowest screen */
-	VIEW_AROUND_REQUEST = 9, /* rows of a screen for what stands around a request */
+	VIEW_AROUND_REQUEST = 9, /* rows for what stands around one where nothing wraps */
+	VIEW_QUESTION_ROWS = 2,	 /* of those for its question and keys */
 };
 
 struct view {
