@@ -191,7 +191,9 @@ static void aside_entry(void *data, int dir, const char *path, const char *name)
 	known = guards_known(a->shelf.known, buf_cstr(&full));
 	if (known && !shelf_is_known(&a->shelf, buf_cstr(&full), &st))
 		known = NULL;
-	if (S_ISLNK(st.st_mode))
+	if (!known && !(git && S_ISDIR(st.st_mode)) && shelf_is_held(&a->shelf, dir, name))
+		; /* It was moved here, and is what it was. */
+	else if (S_ISLNK(st.st_mode))
 		aside_link(a, dir, path, name);
 	else if (git && S_ISDIR(st.st_mode))
 		aside_git_directory(a, dir, path, buf_cstr(&full));

@@ -28,7 +28,7 @@ static void fresh_free(char **names, size_t count)
 
 static void fresh_config(struct shelf *s, int git, const char *path, const char *name)
 {
-	if (!plain_config(git, path, name, s->known->workspace))
+	if (!shelf_is_held(s, git, name) && !plain_config(git, path, name, s->known->workspace))
 		shelf_put(s, git, path, name);
 }
 
@@ -103,9 +103,12 @@ static void fresh_git_in(struct shelf *s, int git, const char *path, bool linked
 	if (!shelf_is_known(s, path, &st)) {
 		fresh_config(s, git, path, "config");
 		fresh_config(s, git, path, "config.worktree");
-		fresh_hooks(s, git, path);
-		fresh_info(s, git, path);
-		if (shelf_has(git, "commondir") && !fresh_common_ok(git, linked))
+		if (!shelf_is_held(s, git, "hooks"))
+			fresh_hooks(s, git, path);
+		if (!shelf_is_held(s, git, "info"))
+			fresh_info(s, git, path);
+		if (shelf_has(git, "commondir") && !shelf_is_held(s, git, "commondir") &&
+		    !fresh_common_ok(git, linked))
 			shelf_put(s, git, path, "commondir");
 	}
 	fresh_held(s, git, path, "modules", false, depth);
@@ -218,7 +221,7 @@ static void fresh_take_name(void *data, const char *spelled, bool whole)
 
 	if (way_follow(spelled, real, NULL, NULL) != WAY_THERE ||
 	    !mounts_within(real, s->known->workspace) || lstat(real, &st) != 0 ||
-	    shelf_is_known(s, real, &st))
+	    shelf_is_known(s, real, &st) || guards_holds(s->known, st.st_dev, st.st_ino))
 		return;
 	snprintf(parent, sizeof parent, "%s", real);
 	slash = strrchr(parent, '/');

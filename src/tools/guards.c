@@ -48,6 +48,7 @@ void guards_finish(struct guards *g)
 	for (size_t i = 0; i < g->absent_count; i++)
 		free(g->absent[i]);
 	map_finish(&g->known);
+	map_finish(&g->mounted);
 	map_finish(&g->named);
 	map_finish(&g->links);
 	free(g->absent);
@@ -77,6 +78,19 @@ static void *guards_grow(void *p, size_t count, size_t *cap, size_t size)
 
 /* --- files and directories --- */
 
+static void guards_put_inode(char *out, size_t size, dev_t dev, ino_t ino)
+{
+	snprintf(out, size, "%llx:%llx", (unsigned long long)dev, (unsigned long long)ino);
+}
+
+bool guards_holds(const struct guards *g, dev_t dev, ino_t ino)
+{
+	char inode[48];
+
+	guards_put_inode(inode, sizeof inode, dev, ino);
+	return map_get(&g->mounted, inode) != NULL;
+}
+
 static struct guards_known *guards_know(struct guards *g, const char *path, const struct stat *st)
 {
 	struct guards_known *known = map_get(&g->known, path);
@@ -84,7 +98,9 @@ static struct guards_known *guards_know(struct guards *g, const char *path, cons
 	if (known)
 		return known;
 	known = mem_alloc(sizeof *known);
-	*known = (struct guards_known){mem_strdup(path), st->st_dev, st->st_ino, 0, false};
+	*known =
+	    (struct guards_known){.path = mem_strdup(path), .dev = st->st_dev, .ino = st->st_ino};
+	guards_put_inode(known->inode, sizeof known->inode, st->st_dev, st->st_ino);
 	map_put(&g->known, known->path, known);
 	return known;
 }
@@ -128,6 +144,7 @@ void guards_add(struct guards *g, const char *path, bool readonly)
 	g->all = guards_grow(g->all, g->count, &g->cap, sizeof *g->all);
 	g->all[g->count++] = (struct mounts_guard){known->path, readonly};
 	known->guard = g->count;
+	map_put(&g->mounted, known->inode, known);
 }
 
 bool guards_add_git(struct guards *g, const char *path)
@@ -264,6 +281,25 @@ void guards_add_links_in(struct guards *g, const char *path)
 	g->nested--;
 }
 
+/* It lies in a directory that is read-only. */
+static bool guards_covers(const struct guards *g, const char *path)
+{
+	char above[WAY_MAX_PATH];
+	const struct guards_known *known;
+	char *slash;
+
+	snprintf(above, sizeof above, "%s", path);
+	while ((slash = strrchr(above, '/')) && slash > above) {
+		*slash = '\0';
+		if (!mounts_within(above, g->workspace))
+			return false;
+		known = map_get(&g->known, above);
+		if (known && known->guard && g->all[known->guard - 1].readonly)
+			return true;
+	}
+	return false;
+}
+
 static void guards_guard_named(struct guards *g, struct guards_named *n, const struct stat *st)
 {
 	n->there = true;
@@ -275,6 +311,9 @@ static void guards_guard_named(struct guards *g, struct guards_named *n, const s
 		guards_miss(g, "%.400s leads to the workspace itself", n->spelled);
 		return;
 	}
+	/* Whoever guards a directory follows the links in it. */
+	if (guards_covers(g, n->path))
+		return;
 	guards_add(g, n->path, true);
 	if (n->whole && S_ISDIR(st->st_mode))
 		guards_add_links_in(g, n->path);

@@ -30,8 +30,9 @@ struct guards_known {
 	char *path; /* owned */
 	dev_t dev;
 	ino_t ino;
-	size_t guard;  /* its place among the guards and 1; 0: it is only watched */
-	bool surveyed; /* a git directory all of whose parts were added */
+	char inode[48]; /* device and number, as text */
+	size_t guard;	/* its place among the guards and 1; 0: it is only watched */
+	bool surveyed;	/* a git directory all of whose parts were added */
 };
 
 /* A file in the workspace that git's configuration or a link names; it may not be there. */
@@ -58,6 +59,7 @@ struct guards {
 	char **absent; /* owned */
 	size_t absent_count, absent_cap;
 	struct map known;      /* of struct guards_known by path, owned; guarded ones too */
+	struct map mounted;    /* those of them that are guards, by inode */
 	struct map links;      /* of struct guards_link by path, owned */
 	struct map named;      /* of struct guards_named by spelled, owned */
 	struct timespec start; /* what was changed later was changed by the call */
@@ -103,6 +105,8 @@ void guards_add_links_in(struct guards *g, const char *path);
 bool guards_names(const struct guards *g, const char *path);
 /* What was there before under that path, or NULL. */
 const struct guards_known *guards_known(const struct guards *g, const char *path);
+/* Is the file or directory one that is guarded, wherever it was moved to with what holds it? */
+bool guards_holds(const struct guards *g, dev_t dev, ino_t ino);
 /* It is the link that it was. */
 bool guards_knows_link(const struct guards *g, const char *path, const char *target);
 

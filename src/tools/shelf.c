@@ -203,6 +203,14 @@ bool shelf_is_known(const struct shelf *s, const char *path, const struct stat *
 	return known && known->dev == st->st_dev && known->ino == st->st_ino;
 }
 
+bool shelf_is_held(const struct shelf *s, int dir, const char *name)
+{
+	struct stat st;
+
+	return fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       guards_holds(s->known, st.st_dev, st.st_ino);
+}
+
 bool shelf_has(int dir, const char *name)
 {
 	return faccessat(dir, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;

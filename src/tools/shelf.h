@@ -35,6 +35,9 @@ char **shelf_names(struct shelf *s, int dir, size_t *ret_count);
 /* It is what was there before the call under that path. */
 bool shelf_is_known(const struct shelf *s, const char *path, const struct stat *st);
 
+/* It is guarded, and was moved here with what holds it: it stayed as it was. */
+bool shelf_is_held(const struct shelf *s, int dir, const char *name);
+
 /* Is there an entry of that name? */
 bool shelf_has(int dir, const char *name);
 

@@ -128,6 +128,25 @@ def test_every_name_that_is_taken_and_a_shut_directory_do_not_keep_a_control_fil
     check_equal("the mode", os.stat(bench.path("h/.git")).st_mode & 0o777, 0o111)
 
 
+def test_what_is_guarded_may_be_moved_with_its_directory():
+    needs_namespaces()
+    bench = Bench()
+    repository(bench.path("sub/r"))
+    git(bench.path("sub/r"), "config", "core.fsmonitor", "tools/f")
+    bench.write("sub/r/tools/f", "#!/bin/sh\n", 0o755)
+    bench.write("sub/.envrc", "# mine\n")
+    bench.write("sub/.vscode/tasks.json", "{}\n")
+    before = {path.replace("/sub/", "/moved/"): content for path, content in tree(bench.ws).items()}
+    end = bench.run("mv sub moved")
+    check_equal("what was told", end["result"], "(no output)\n")
+    check_equal("the files", tree(bench.ws), before)
+    # but what is new there is put aside
+    out = bench.run("mv moved again; echo x >again/r/.git/commondir; echo evil >again/r/.git/config.worktree; cp again/.envrc e; mkdir d; mv e d/.envrc")["result"]
+    for path in ("again/r/.git/commondir", "again/r/.git/config.worktree", "d/.envrc"):
+        holds("told", out, f"/{path} would make git")
+        check(not os.path.exists(bench.path(path)), f"{path} stayed")
+
+
 def test_directories_of_the_person_keep_their_modes():
     bench = Bench()
     for mode in (0o000, 0o111, 0o300, 0o500):
