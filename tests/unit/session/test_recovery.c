@@ -6,9 +6,12 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "protocol/envelope.h"
+#include "protocol/item.h"
+#include "session/history.h"
 #include "store/db.h"
 #include "store/open_turns.h"
 #include "store/schema.h"
+#include "store/sessions.h"
 #include "store/store.h"
 #include "unit.h"
 
@@ -201,6 +204,126 @@ static void when_it_cannot_be_written_nothing_of_it_is(void **state)
 	assert_true(sqlite3_get_autocommit(db->h));
 }
 
+/* A turn with all that can be in one: thoughts, an answer with three calls of which one is asked
+ * about and one waits, a lost try, a second answer. */
+static const struct {
+	enum event_kind kind;
+	const char *payload;
+} story[] = {
+    {EVENT_TURN_QUEUED, "{\"turnId\":\"t\",\"content\":\"do it\"}"},
+    {EVENT_TURN_QUEUED, "{\"turnId\":\"u\",\"content\":\"later\"}"},
+    {EVENT_TURN_START, "{\"turnId\":\"t\"}"},
+    {EVENT_TURN_THINKING, "{\"turnId\":\"t\",\"text\":\"hm\"}"},
+    {EVENT_TURN_TOKEN, "{\"turnId\":\"t\",\"text\":\"I \"}"},
+    {EVENT_TURN_TOKEN, "{\"turnId\":\"t\",\"text\":\"look\"}"},
+    {EVENT_TURN_ANSWER,
+	"{\"turnId\":\"t\",\"answer\":1,\"server\":\"s\",\"model\":\"m\",\"calls\":["
+	"{\"callId\":\"a\",\"name\":\"list_dir\",\"args\":\"{}\",\"serverId\":\"x\"},"
+	"{\"callId\":\"b\",\"name\":\"ask_user\",\"args\":\"{}\"},"
+	"{\"callId\":\"c\",\"name\":\"list_dir\",\"args\":\"{}\"}]}"},
+    {EVENT_TOOL_START, "{\"turnId\":\"t\",\"callId\":\"a\",\"name\":\"list_dir\"}"},
+    {EVENT_TOOL_START, "{\"turnId\":\"t\",\"callId\":\"b\",\"name\":\"ask_user\"}"},
+    {EVENT_TOOL_END, "{\"turnId\":\"t\",\"callId\":\"a\",\"result\":\"x\",\"ok\":true}"},
+    {EVENT_PERMISSION_RESOLVED, "{\"turnId\":\"t\",\"callId\":\"b\",\"answer\":\"blue\"}"},
+    {EVENT_TOOL_END, "{\"turnId\":\"t\",\"callId\":\"b\",\"result\":\"blue\",\"ok\":true}"},
+    {EVENT_TOOL_START, "{\"turnId\":\"t\",\"callId\":\"c\",\"name\":\"list_dir\"}"},
+    {EVENT_TOOL_END, "{\"turnId\":\"t\",\"callId\":\"c\",\"result\":\"y\",\"ok\":true}"},
+    {EVENT_TURN_THINKING, "{\"turnId\":\"t\",\"text\":\"lost\"}"},
+    {EVENT_TURN_PROGRESS, "{\"turnId\":\"t\",\"phase\":\"lmx.retry\",\"message\":\"again\"}"},
+    {EVENT_TURN_TOKEN, "{\"turnId\":\"t\",\"text\":\"done\"}"},
+};
+enum { STORY = sizeof story / sizeof story[0] };
+
+/* What a live turn leaves when it is cancelled after n events of the story: the fold of those, the
+ * ends of the calls that began, the cancel. */
+static struct history *cancelled_after(size_t n)
+{
+	struct history *h = history_new();
+	struct history_call call;
+	uint64_t seq = 0;
+
+	for (size_t i = 0; i < n; i++)
+		history_take(h, ++seq, story[i].kind, str_of(story[i].payload));
+	for (size_t i = 0; history_open_call(h, i, &call);) {
+		char payload[200];
+
+		if (!call.started) {
+			i++;
+			continue;
+		}
+		snprintf(payload, sizeof payload,
+		    "{\"turnId\":\"t\",\"callId\":\"%s\",\"result\":\"%s\",\"ok\":%s}", call.id,
+		    call.answer ? call.answer : "ended", call.answer ? "true" : "false");
+		history_take(h, ++seq, EVENT_TOOL_END, str_of(payload));
+	}
+	history_take(h, ++seq, EVENT_SESSION_CANCELLED, str_of("{\"turnIds\":[\"t\",\"u\"]}"));
+	return h;
+}
+
+/* All of an item but the text of a result that never came. */
+static char *essence(const struct item *item)
+{
+	struct item copy;
+	struct buf out = {0};
+
+	item_copy(&copy, item);
+	if (copy.kind == ITEM_RESULT && !copy.ok)
+		buf_clear(&copy.text);
+	item_put_message(&out, &copy);
+	item_put_more(&out, &copy);
+	item_finish(&copy);
+	return buf_steal(&out);
+}
+
+static void check_row(uint64_t n, const struct item *item)
+{
+	sqlite3_stmt *stmt = db_query(db, "SELECT body, more FROM messages WHERE id = ?", "i",
+	    (int64_t)1 << STORE_SEQ_BITS | (int64_t)n);
+	char *want = essence(item), *got;
+	struct item row;
+
+	assert_int_equal(db_step(db, stmt), 1);
+	assert_int_equal(
+	    item_take((const char *)sqlite3_column_text(stmt, 0),
+		(size_t)sqlite3_column_bytes(stmt, 0), (const char *)sqlite3_column_text(stmt, 1),
+		(size_t)sqlite3_column_bytes(stmt, 1), &row),
+	    0);
+	sqlite3_reset(stmt);
+	got = essence(&row);
+	assert_string_equal(got, want);
+	item_finish(&row);
+	free(got);
+	free(want);
+}
+
+/* Wherever a crash cuts a turn, it leaves what a cancel there would have left. */
+static void a_crash_leaves_what_a_cancel_leaves(void **state)
+{
+	for (size_t n = 1; n <= STORY; n++) {
+		struct history *live = cancelled_after(n);
+
+		assert_int_equal(db_run(db, "DELETE FROM segments", ""), 0);
+		assert_int_equal(db_run(db, "DELETE FROM messages", ""), 0);
+		assert_int_equal(db_run(db, "DELETE FROM turns", ""), 0);
+		assert_int_equal(db_run(db, "DELETE FROM sessions", ""), 0);
+		add_session(1, "s");
+		add_turn(1, "t", 1, 1);
+		if (n > 1)
+			add_turn(1, "u", 1, 2);
+		for (size_t i = 0; i < n; i++)
+			add_event(1, (int64_t)i + 1, story[i].kind, story[i].payload);
+		/* It was stored with turn.start. */
+		if (n > 2)
+			assert_int_equal(sessions_insert_item(db, 1, 1, history_item(live, 0)), 0);
+		assert_int_equal(recover(), n > 1 ? 2 : 1);
+		assert_int_equal(
+		    db_number(db, "SELECT count(*) FROM messages", -1), history_count(live));
+		for (size_t i = 0; i < history_count(live); i++)
+			check_row(i + 1, history_item(live, i));
+		history_free(live);
+	}
+}
+
 #define with_db(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -211,6 +334,7 @@ int main(void)
 	    with_db(a_running_turn_and_those_behind_it_end_in_their_order),
 	    with_db(each_session_is_ended_in_its_own_log),
 	    with_db(when_it_cannot_be_written_nothing_of_it_is),
+	    with_db(a_crash_leaves_what_a_cancel_leaves),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
