@@ -46,6 +46,7 @@ static void tell(struct marks *m, bool thinking, const char *p, size_t n)
 	if (!thinking)
 		follow_lines(m, p, n);
 	m->told |= !thinking;
+	m->last = p[n - 1];
 	m->on_text(m->data, thinking, p, n);
 }
 
@@ -100,7 +101,7 @@ static size_t find_mark(struct marks *m, enum found *ret)
 	*ret = FOUND_NOTHING;
 	for (size_t i = 0; i < m->held.len; i++) {
 		struct str rest = {m->held.p + i, m->held.len - i};
-		bool start = line.line_len == 0, tick = i && m->held.p[i - 1] == '`';
+		bool start = line.line_len == 0, tick = (i ? m->held.p[i - 1] : m->last) == '`';
 
 		if (!line.fenced && !tick && strchr("<[{", rest.p[0]))
 			*ret = found_at(m, rest, start, !m->told && !i);

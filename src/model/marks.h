@@ -35,6 +35,7 @@ struct marks {
 	size_t count;
 	char line[3]; /* the beginning of the line, blanks left out */
 	size_t line_len;
+	char last; /* byte that was told */
 	bool fenced, told, thought, off;
 };
 

@@ -21,6 +21,7 @@ enum { HISTORY_NONE = -1 };
 
 struct history_entry {
 	struct item item;
+	bool dropped; /* an answer that was only thought: it is in the log alone */
 	/* Of a result: */
 	bool open, started;
 	char *answer; /* owned: a person's, before the end came; NULL: none */
@@ -52,6 +53,7 @@ enum history_change {
 	CHANGE_SAID,	/* a person's answer to an open call */
 	CHANGE_MARKED,	/* the answer is an interrupted one */
 	CHANGE_THOUGHT, /* its texts became thoughts; `was` has a bit for each part that did */
+	CHANGE_DROPPED, /* the answer was only thought */
 	CHANGE_PLACE,	/* nothing else */
 };
 
@@ -65,12 +67,14 @@ struct history_undo {
 
 struct history {
 	struct history_entry *entries; /* owned */
-	size_t count, room;
+	size_t count, room, dropped;   /* dropped: how many of them are */
 	struct history_queued *queued; /* owned */
 	size_t queued_count;
 	struct history_place place;
 	struct history_undo *undo; /* owned; the first `settled` are durable */
 	size_t undo_count, undo_room, undo_settled;
+	struct item *copies; /* owned: answers before their calls were listed, for CHANGE_CALLS */
+	size_t copy_count;
 	uint64_t seq; /* of the event that is being taken */
 };
 
@@ -90,6 +94,12 @@ static void history_entry_finish(struct history_entry *e)
 	free(e->answer);
 }
 
+static void history_drop_copies(struct history *h)
+{
+	while (h->copy_count)
+		item_finish(&h->copies[--h->copy_count]);
+}
+
 void history_free(struct history *h)
 {
 	if (!h)
@@ -100,6 +110,8 @@ void history_free(struct history *h)
 		free(h->queued[i].turn_id);
 		item_finish(&h->queued[i].item);
 	}
+	history_drop_copies(h);
+	free(h->copies);
 	free(h->entries);
 	free(h->queued);
 	free(h->undo);
@@ -152,16 +164,15 @@ static bool history_says_something(const struct item *item)
 /* What was thought and led to no answer stays in the log alone. */
 static void history_drop_thoughts(struct history *h)
 {
-	if (h->place.answer == HISTORY_NONE ||
-	    history_says_something(&h->entries[h->place.answer].item))
+	struct history_entry *e =
+	    h->place.answer == HISTORY_NONE ? NULL : &h->entries[h->place.answer];
+
+	if (!e || history_says_something(&e->item))
 		return;
-	assert((size_t)h->place.answer == h->count - 1);
-	/* It cannot come back: whatever the log says after a part of it, it ends like this. */
-	history_entry_finish(&h->entries[--h->count]);
+	history_note(h, CHANGE_DROPPED, h->place.answer, 0);
+	e->dropped = true;
+	h->dropped++;
 	h->place.answer = HISTORY_NONE;
-	for (size_t i = h->undo_count; i-- > 0 && h->undo[i].entry == (int)h->count;)
-		h->undo[i] =
-		    (struct history_undo){h->undo[i].seq, CHANGE_PLACE, HISTORY_NONE, 0, h->place};
 }
 
 static void history_close_answer(struct history *h)
@@ -376,12 +387,20 @@ static void history_order(struct item *item, const json_t *payload)
 		history_list_call(item, json_array_get(calls, call));
 }
 
+/* As it was before its parts were put into order; until that is durable. */
+static void history_keep_copy(struct history *h, const struct item *item)
+{
+	h->copies = mem_realloc(h->copies, (h->copy_count + 1) * sizeof *h->copies);
+	item_copy(&h->copies[h->copy_count++], item);
+}
+
 static void history_take_answer(struct history *h, const json_t *payload)
 {
 	struct item *item = history_answer(h);
 	int answer = h->place.answer;
 
 	history_note(h, CHANGE_CALLS, answer, 0);
+	history_keep_copy(h, item);
 	item->server = history_copy(payload, "server");
 	item->dialect = history_copy(payload, "dialect");
 	item->model = history_copy(payload, "model");
@@ -609,6 +628,7 @@ void history_settle(struct history *h, uint64_t seq)
 	if (h->undo_settled < h->undo_count)
 		return;
 	h->undo_settled = h->undo_count = 0;
+	history_drop_copies(h);
 	/* Turns that began are needed no more. */
 	for (size_t i = 0; i < h->queued_count;) {
 		struct history_queued *q = &h->queued[i];
@@ -619,9 +639,9 @@ void history_settle(struct history *h, uint64_t seq)
 		}
 		free(q->turn_id);
 		item_finish(&q->item);
-		if (h->place.turn == (int)--h->queued_count)
-			h->place.turn = (int)i;
-		*q = h->queued[h->queued_count];
+		h->queued_count--;
+		memmove(q, q + 1, (h->queued_count - i) * sizeof *q);
+		h->place.turn -= h->place.turn > (int)i;
 	}
 }
 
@@ -640,34 +660,11 @@ static void history_undo_entry(struct history *h)
 	history_entry_finish(e);
 }
 
-/* The list of calls never came: what was said stays. */
-static void history_undo_calls(struct item *item)
+/* The list of calls never came: the answer is what it was before. */
+static void history_undo_calls(struct history *h, struct item *item)
 {
-	struct item said = *item;
-
-	item->parts = NULL;
-	item->part_count = 0;
-	for (size_t i = 0; i < said.part_count; i++) {
-		struct item one = {
-		    .kind = ITEM_ASSISTANT, .parts = mem_alloc(sizeof *one.parts), .part_count = 1};
-
-		one.parts[0] = said.parts[i];
-		if (said.parts[i].kind == PART_CALL || !said.parts[i].text.len) {
-			item_finish(&one);
-			continue;
-		}
-		free(one.parts);
-		free(said.parts[i].opaque);
-		free(said.parts[i].name);
-		said.parts[i].opaque = said.parts[i].name = NULL;
-		said.parts[i].tagged = false;
-		*item_add_part(item, said.parts[i].kind) = said.parts[i];
-	}
-	free(said.parts);
-	free(item->server);
-	free(item->dialect);
-	free(item->model);
-	item->server = item->dialect = item->model = NULL;
+	item_finish(item);
+	*item = h->copies[--h->copy_count];
 }
 
 static void history_undo_part(struct item *item)
@@ -718,7 +715,7 @@ static void history_undo_one(struct history *h, const struct history_undo *u)
 		e->item.parts[e->item.part_count - 1].text.len = u->was;
 		break;
 	case CHANGE_CALLS:
-		history_undo_calls(&e->item);
+		history_undo_calls(h, &e->item);
 		break;
 	case CHANGE_STARTED:
 		e->started = false;
@@ -735,6 +732,10 @@ static void history_undo_one(struct history *h, const struct history_undo *u)
 		break;
 	case CHANGE_THOUGHT:
 		history_undo_thought(&e->item, u->was);
+		break;
+	case CHANGE_DROPPED:
+		e->dropped = false;
+		h->dropped--;
 		break;
 	case CHANGE_PLACE:
 		break;
@@ -753,19 +754,24 @@ void history_forget(struct history *h, uint64_t seq)
 
 size_t history_count(const struct history *h)
 {
-	size_t said = h->count;
+	size_t said = h->count - h->dropped;
 
 	/* What is only thought so far may yet be dropped. */
-	if (h->place.answer != HISTORY_NONE && (size_t)h->place.answer == said - 1 &&
-	    !history_says_something(&h->entries[said - 1].item))
+	if (h->place.answer != HISTORY_NONE &&
+	    !history_says_something(&h->entries[h->place.answer].item))
 		said--;
 	return said;
 }
 
 const struct item *history_item(const struct history *h, size_t i)
 {
-	assert(i < h->count);
-	return &h->entries[i].item;
+	size_t at = i;
+
+	assert(i < history_count(h));
+	if (h->dropped)
+		for (at = 0; h->entries[at].dropped || i-- > 0; at++)
+			;
+	return &h->entries[at].item;
 }
 
 bool history_knows(const struct history *h, const char *turn_id)
