@@ -4,7 +4,7 @@
 /*
  * The history of a session as a fold of its log: events in, items out. The same events give the
  * same items, whoever takes them: the turn that appends them, the start that finds a turn
- * open, a rebuild of stored rows. Pure: no clock, no file, no socket. One thread at a time.
+ * open. Pure: no clock, no file, no socket. One thread at a time.
  *
  * A turn is in it from its turn.start on; what waits in the queue is kept aside.
  */
@@ -18,11 +18,6 @@
 
 struct history;
 struct item;
-
-enum {
-	/* Of the form of the items this fold makes: rows that another made are made anew. */
-	HISTORY_VERSION = 1,
-};
 
 struct history *history_new(void);
 void history_free(struct history *h);
