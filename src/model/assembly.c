@@ -140,6 +140,17 @@ static void replace_arguments(struct assembly_call *c, struct str args)
 	scan_text(&c->scan, args);
 }
 
+/* Is args all there was so far and more? Within an object nothing begins like the whole of it, but
+ * a value, and that would not be the end. */
+static bool is_grown(const struct assembly_call *c, struct str args)
+{
+	struct str so_far = str_trim((struct str){c->arguments.p, c->arguments.len});
+
+	if (so_far.n < 2 || args.n <= c->arguments.len || !begins(args, &c->arguments))
+		return false;
+	return is_object(args) || !strchr(":,[", so_far.p[so_far.n - 1]);
+}
+
 static bool take_arguments(struct assembly_call *c, struct str args)
 {
 	bool placeholder = c->arguments.len == 2 && is_whole(c);
@@ -156,7 +167,7 @@ static bool take_arguments(struct assembly_call *c, struct str args)
 		replace_arguments(c, args);
 		return true;
 	}
-	if (c->arguments.len > 1 && begins(args, &c->arguments) && is_object(args)) {
+	if (is_grown(c, args)) {
 		replace_arguments(c, args);
 		return true;
 	}
