@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "tools/look.h"
 #include "tools/way.h"
 
 enum {
@@ -237,7 +238,8 @@ static void guards_add_entry(struct guards *g, const char *path, int depth);
 
 static void guards_add_entries(struct guards *g, const char *dir, int depth)
 {
-	DIR *d = opendir(dir);
+	int fd = look_open_at(dir);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	struct dirent *e;
 	char path[WAY_MAX_PATH];
 

@@ -95,6 +95,12 @@ int look_open(int dir, const char *path)
 {
 	int fd = look_open_how(dir, path, O_RDONLY), at;
 
+	/* To list it is not enough: what lies in it must be reached. */
+	if (fd >= 0 && faccessat(fd, ".", X_OK, AT_EACCESS) != 0 && errno == EACCES) {
+		close(fd);
+		fd = -1;
+		errno = EACCES;
+	}
 	if (fd >= 0 || errno != EACCES)
 		return fd;
 	/* Git can pass through what cannot be listed. */
@@ -105,6 +111,19 @@ int look_open(int dir, const char *path)
 		return look_open_how(dir, path, O_RDONLY);
 	close(at);
 	return -1;
+}
+
+int look_open_at(const char *path)
+{
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), fd, error;
+
+	if (root < 0)
+		return -1;
+	fd = look_open(root, path[1] ? path + 1 : ".");
+	error = errno;
+	close(root);
+	errno = error;
+	return fd;
 }
 
 void look_restore(void)

@@ -43,6 +43,9 @@ bool look_through(struct look *look);
  */
 int look_open(int dir, const char *path);
 
+/* The same for an absolute path, which must be real. */
+int look_open_at(const char *path);
+
 /* Directories that look_open changed get back the mode they had. */
 void look_restore(void);
 

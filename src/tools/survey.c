@@ -50,6 +50,17 @@ static void survey_make_places(const char *git)
 
 static void survey_git(struct guards *g, const char *git, int depth);
 
+/* What lies in the directory can be seen now, until the end of the look. */
+static void survey_open(struct guards *g, const char *path)
+{
+	int fd = look_open_at(path);
+
+	if (fd >= 0)
+		close(fd);
+	else if (errno != ENOENT && errno != ENOTDIR)
+		guards_miss(g, "%.400s cannot be read: %s", path, strerror(errno));
+}
+
 static void survey_held(struct guards *g, const char *holder, int depth);
 
 /* What lies at path: a git directory, a directory on the way to some, or a link to one of these. */
@@ -65,6 +76,7 @@ static void survey_held_at(struct guards *g, const char *path, int depth)
 	/* Elsewhere nothing can be written. */
 	if (link && !mounts_within(real, g->workspace))
 		return;
+	survey_open(g, real);
 	if (depth <= 0)
 		guards_miss(g, "the repositories in %.400s lie too deep", real);
 	else if (repository_was(real))
@@ -76,7 +88,8 @@ static void survey_held_at(struct guards *g, const char *path, int depth)
 /* The git directories of submodules, whose names may have slashes, or of linked worktrees. */
 static void survey_held(struct guards *g, const char *holder, int depth)
 {
-	DIR *d = opendir(holder);
+	int fd = look_open_at(holder);
+	DIR *d = fd >= 0 ? fdopendir(fd) : NULL;
 	char path[REPOSITORY_MAX_PATH];
 	struct dirent *e;
 
@@ -107,6 +120,7 @@ static void survey_git(struct guards *g, const char *git, int depth)
 
 	if (!guards_add_git(g, git))
 		return;
+	survey_open(g, git);
 	/* A linked worktree has these in the common directory. */
 	snprintf(path, sizeof path, "%s/commondir", git);
 	if (!g->notes && !repository_is_kind(path, S_IFREG))

@@ -155,6 +155,7 @@ def test_a_repository_in_any_directory_runs_nothing_in_the_git_of_the_person():
                   + f"git update-index --add --cacheinfo 160000,$(git -C {path} rev-parse HEAD),{path.replace('.idea/', '.idea.opta-unapproved/')}; true")
         subprocess.run(["git", "-C", bench.ws, "status"], capture_output=True, check=False, env={**os.environ, **QUIET})
         check(not os.path.exists(mark), f"the repository in {path} ran something")
+        subprocess.run(["chmod", "-R", "u+rwX", bench.ws], check=True)
 
 
 def test_other_control_files_are_looked_for_in_every_directory_and_old_ones_stay():

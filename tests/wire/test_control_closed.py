@@ -120,12 +120,14 @@ def test_every_name_that_is_taken_and_a_shut_directory_do_not_keep_a_control_fil
             ("mkdir shut; echo evil >shut/.envrc; chmod 555 shut", "shut/.envrc"),
             ("git init -q s; git -C s config core.fsmonitor evil; chmod 555 s/.git", "s/.git/config"),
             ("git init -q h; echo evil >h/.git/hooks/pre-commit; chmod 111 h/.git/hooks h/.git h", "h/.git/hooks/pre-commit"),
+            ("mkdir list; echo evil >list/.envrc; chmod 600 list", "list/.envrc"),
             ("git init -q u; git -C u config core.fsmonitor evil; chmod 000 u/.git/config", "u/.git/config")):
         end = bench.run(command, sid=sid)
         check(not os.path.lexists(bench.path(path)), f"{command!r} left {path}; {end['result']!r}")
         holds("told", end["result"], f"/{path} would make git")
     check_equal("the mode", os.stat(bench.path("shut")).st_mode & 0o777, 0o555)
-    check_equal("the mode", os.stat(bench.path("h/.git")).st_mode & 0o777, 0o111)
+    check_equal("the mode", os.stat(bench.path("h")).st_mode & 0o777, 0o111)
+    subprocess.run(["chmod", "-R", "u+rwX", bench.ws], check=True)
 
 
 def test_what_is_guarded_may_be_moved_with_its_directory():
@@ -145,6 +147,17 @@ def test_what_is_guarded_may_be_moved_with_its_directory():
     for path in ("again/r/.git/commondir", "again/r/.git/config.worktree", "d/.envrc"):
         holds("told", out, f"/{path} would make git")
         check(not os.path.exists(bench.path(path)), f"{path} stayed")
+
+
+def test_a_shut_repository_is_guarded_like_an_open_one():
+    needs_namespaces()
+    bench = Bench()
+    sid = bench.session()
+    for index, mode in enumerate(("000", "100", "600")):
+        bench.run(f"git init -q s{index}; chmod {mode} s{index}/.git", sid=sid)
+        bench.run(f"chmod 755 s{index}/.git; git -C s{index} config core.fsmonitor evil; echo '[core] fsmonitor = evil' >>s{index}/.git/config; true", sid=sid)
+        os.chmod(bench.path(f"s{index}/.git"), 0o755)
+        check("evil" not in bench.read(f"s{index}/.git/config"), f"the configuration of a repository with mode {mode} was changed")
 
 
 def test_directories_of_the_person_keep_their_modes():
