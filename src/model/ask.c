@@ -726,7 +726,9 @@ static uint64_t take_retry_after(struct str value)
 static bool on_sse_head(void *data, int status, const struct http_parser *parser)
 {
 	struct model_ask *a = data;
-	struct str location = http_header(parser, "Location", NULL);
+	struct str location = http_header(parser, "Location", NULL),
+		   encoding = http_header(parser, "Content-Encoding", NULL);
+	char message[600];
 
 	a->status = status;
 	a->framed = http_header_has(parser, "Transfer-Encoding", "chunked") ||
@@ -735,12 +737,18 @@ static bool on_sse_head(void *data, int status, const struct http_parser *parser
 	take_type(a, http_header(parser, "Content-Type", NULL));
 	a->body_max = status == 200 ? DELTA_MAX_MESSAGE : ASK_MAX_ERROR_BODY;
 	if (status >= 300 && status < 400 && location.p) {
-		char message[600];
-
 		snprintf(message, sizeof message,
 		    "the model server sends its questions on to %.*s (HTTP %d): set that as "
 		    "connection.host",
 		    (int)(location.n < 400 ? location.n : 400), location.p, status);
+		end(a, TURN_ERROR_MODEL, message);
+		return false;
+	}
+	if (encoding.n && !str_ieq(str_trim(encoding), "identity")) {
+		snprintf(message, sizeof message,
+		    "the model server compressed its answer (%.*s), which it was not asked to: "
+		    "switch that off there, or in the proxy before it",
+		    (int)(encoding.n < 40 ? encoding.n : 40), encoding.p);
 		end(a, TURN_ERROR_MODEL, message);
 		return false;
 	}
@@ -899,7 +907,8 @@ static void start_sse(struct model_ask *a, const struct target *t, struct filter
 	struct buf headers = {0}, body = {0};
 	char path[TARGET_MAX_PATH];
 
-	buf_adds(&headers, "Content-Type: application/json\r\nAccept: text/event-stream\r\n");
+	buf_adds(&headers, "Content-Type: application/json\r\nAccept: text/event-stream\r\n"
+			   "Accept-Encoding: identity\r\n");
 	buf_adds(&headers, model_server_headers(a->opts.server));
 	put_request(a, &body);
 	target_path(t, a->dialect->path, path, sizeof path);

@@ -1,4 +1,5 @@
 """Model servers that keep to no standard: one server, one row for each oddity, after what people report of real ones."""
+import gzip
 import json
 import socket
 import threading
@@ -282,6 +283,10 @@ def test_streams_that_keep_to_no_standard_are_read():
         "two names of thinking": (lambda b, n: stream(chunk({"reasoning": "think ", "reasoning_content": "think "}), chunk({"content": "42"}), chunk({}, "stop")), says("42")),
         "harmony": (lambda b, n: words("<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant<|channel|>final<|message|>It is 42."), says("It is 42.")),
     })
+
+
+def test_a_compressed_answer_is_refused_by_its_name():
+    run({"gzip": (lambda b, n: reply(200, gzip.compress(event(chunk({"content": "x"}))), "text/event-stream", "Content-Encoding: gzip\r\n"), fails("compressed its answer (gzip)"))})
 
 
 def test_a_redirect_names_where_it_leads():
