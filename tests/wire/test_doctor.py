@@ -97,7 +97,7 @@ def test_fix_makes_files_private_again():
 def test_fix_saves_what_a_damaged_database_holds():
     home, demo, daemon = stack()
     sid = daemon.create()["id"]
-    for i in range(12):
+    for i in range(30):
         daemon.run_turn(sid, f"demo:tokens=500 turn number {i}")
     path = os.path.join(home.dir, "sessions", "opta.db")
     wait_for(lambda: encodings(path) == [1], 10, "all turns to be packed")
