@@ -47,6 +47,7 @@ struct model_ask {
 	struct sse *sse;
 	struct answer answer;
 	struct buf body;	 /* the beginning of an HTTP answer that is no stream so far */
+	size_t blanks;		 /* at its front, as far as it was looked at */
 	size_t body_max;	 /* bytes of it that are kept */
 	uint64_t begun_us;	 /* when it was asked first */
 	uint64_t silent_us;	 /* since when nothing of an answer came */
@@ -562,6 +563,12 @@ static void on_bad_message(struct model_ask *a, const char *p, size_t n)
 	end(a, TURN_ERROR_MODEL, message);
 }
 
+/* Is it more than a sign of life? Those are not waited for for ever. */
+static bool says_something(const struct delta *d)
+{
+	return d->text.n || d->thinking.n || d->tool_count || d->finish_reason[0] || d->has_usage;
+}
+
 /* One message of the stream. The ask may have ended when this returns. */
 static void take_message(struct model_ask *a, struct str event, const char *p, size_t n)
 {
@@ -580,7 +587,7 @@ static void take_message(struct model_ask *a, struct str event, const char *p, s
 	} else {
 		done = d.done;
 		a->done |= done;
-		if (a->state != ASK_ENDED)
+		if (a->state != ASK_ENDED && says_something(&d))
 			watch(a);
 		if (done)
 			end(a, NULL, NULL);
@@ -642,8 +649,10 @@ static void on_ws_message(void *data, const char *p, size_t n)
 {
 	struct model_ask *a = data;
 
-	if (a->state == ASK_WS)
-		take_message(a, (struct str){NULL, 0}, p, n);
+	if (a->state != ASK_WS)
+		return;
+	watch_life(a);
+	take_message(a, (struct str){NULL, 0}, p, n);
 }
 
 static void on_ws_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
@@ -821,14 +830,16 @@ static void on_one_answer(struct model_ask *a)
 }
 
 /* Does it look like events so far, and not like one answer or a page? */
-static bool looks_like_stream(const struct model_ask *a)
+static bool looks_like_stream(struct model_ask *a)
 {
-	struct str body = {a->body.p, a->body.len};
+	static const char mark[] = "\xEF\xBB\xBF";
 
-	if (body.n && str_starts(body, "\xEF\xBB\xBF"))
-		body = (struct str){body.p + 3, body.n - 3};
-	body = str_trim(body);
-	return a->events || !body.n || !strchr("{[<", body.p[0]);
+	if (!a->blanks && str_starts((struct str){a->body.p, a->body.len}, mark))
+		a->blanks = sizeof mark - 1;
+	/* Blanks are looked at once, however many bits they come in. */
+	while (a->blanks < a->body.len && strchr(" \t\r\n", a->body.p[a->blanks]))
+		a->blanks++;
+	return a->events || a->blanks == a->body.len || !strchr("{[<", a->body.p[a->blanks]);
 }
 
 /* Keep the beginning of what is no stream so far. False: that was enough of it. */
@@ -916,6 +927,7 @@ static void start_sse(struct model_ask *a, const struct target *t, struct filter
 	a->events = 0;
 	a->retry_after_ms = 0;
 	buf_clear(&a->body);
+	a->blanks = 0;
 	sse_free(a->sse);
 	a->sse = sse_new(DELTA_MAX_MESSAGE, on_sse_event, a);
 	sse_set_lenient(a->sse);

@@ -129,7 +129,7 @@ bool error_is(const json_t *message)
 	const char *type = json_cstr(message, "type", ""),
 		   *object = json_cstr(message, "object", "");
 
-	if (error && !json_is_null(error) && !json_is_false(error))
+	if (json_string_length(error) || json_object_size(error) || json_array_size(error))
 		return true;
 	if (strcmp(type, "error") == 0 || strcmp(object, "error") == 0)
 		return true;

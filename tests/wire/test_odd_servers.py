@@ -87,7 +87,11 @@ class Server:
                 if line.lower().startswith(b"content-length:"):
                     length = int(line.split(b":")[1])
             body = file.read(length)
-            connection.sendall(self.answer(method, path, body))
+            answer = self.answer(method, path, body)
+            if callable(answer):
+                answer(connection)
+            else:
+                connection.sendall(answer)
         except (OSError, ValueError):
             pass
         finally:
@@ -175,6 +179,8 @@ def test_calls_are_put_together_however_they_come():
         "another id with each piece": (calling(pieces(*[[piece("read_file", a, f"x{i}")] for i, a in enumerate(['{"pa', 'th":"a.t', 'xt"}'])])), reads("a.txt")),
         "no index at all": (calling(pieces([piece("read_file", A, "c1", None), piece("read_file", B, "c2", None)])), reads("a.txt", "b.txt")),
         "no id and no index": (calling(pieces([piece("read_file", A, None, None)], [piece("read_file", B, None, None)])), reads("a.txt", "b.txt")),
+        "an index of another world": (calling(pieces([piece("read_file", A, "c1", 2 ** 60)])), reads("a.txt")),
+        "a negative index": (calling(pieces([piece("read_file", A, "c1", -1)])), reads("a.txt")),
         "empty slots before": (calling(pieces([piece("read_file", A, "c1", 2)])), reads("a.txt")),
         "a name in pieces": (calling(pieces([piece("read", "", "c1")], [piece("_file", "")], [piece(None, A)])), reads("a.txt")),
         "a name in each piece": (calling(pieces([piece("read_file", '{"path":', "c1")], [piece("read_file", '"a.txt"}', "c1")])), reads("a.txt")),
@@ -276,6 +282,7 @@ def test_streams_that_keep_to_no_standard_are_read():
         "CR alone": (lambda b, n: stream(b": ping\r\rdata:" + json.dumps(chunk({"content": "cr"})).encode() + b"\r\rdata:" + json.dumps(chunk({}, "stop")).encode() + b"\r\rdata:[DONE]\r\r", done=False), says("cr")),
         "empty data": (lambda b, n: stream(b"data:\n\n", b"event: ping\ndata: {}\n\n", {"type": "ping"}, chunk({"content": "fine"}), chunk({}, "stop")), says("fine")),
         "a comment as data": (lambda b, n: stream(b"data: : PROCESSING\n\n", chunk({"content": "fine"}), chunk({}, "stop")), says("fine")),
+        "an error that is none": (lambda b, n: stream(chunk({"content": "fine"}, error=""), chunk({}, "stop", error={})), says("fine")),
         "a type on top": (lambda b, n: stream(chunk({"content": "typed"}, type="chunk"), chunk({}, "stop", type="chunk")), says("typed")),
         "one answer in JSON": (lambda b, n: reply(200, {"choices": [{"message": {"content": "at once"}, "finish_reason": "stop"}]}), says("at once")),
         "one answer called a stream": (lambda b, n: reply(200, json.dumps({"choices": [{"message": {"content": "at once"}, "finish_reason": "stop"}]}) + "\ndata: [DONE]\n\n", "text/event-stream"), says("at once")),
@@ -316,4 +323,19 @@ def test_a_failed_turn_does_not_brick_its_session():
     stop_event(bench.daemon.run_turn(sid, "FAIL please"), "turn.error", "model-error")
     for _ in range(2):
         stop_event(bench.daemon.run_turn(sid, "go on"), "turn.done")
+    server.close()
+
+
+def test_signs_of_life_are_not_waited_for_for_ever():
+    server = Server()
+    over = threading.Event()
+
+    def pings(connection):
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        while not over.wait(0.02):
+            connection.sendall(event({"type": "ping"}))
+    server.answers = {"pings": lambda body, n: pings}
+    bench = Bench({"connection.host": server.host, "model.default": "m", "model.firstTokenTimeoutMs": 200})
+    stop_event(bench.daemon.run_turn(bench.session(model="pings"), "go"), "turn.error", "lmx-timeout")
+    over.set()
     server.close()
