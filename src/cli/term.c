@@ -170,7 +170,8 @@ static void put_flat_format(const char *end, const char *fmt, va_list ap)
 
 	buf_addv(&text, fmt, ap);
 	term_put_flat(&safe, text.p, text.len);
-	fwrite(safe.p, 1, safe.len, stdout);
+	if (safe.len)
+		fwrite(safe.p, 1, safe.len, stdout);
 	fputs(end, stdout);
 	buf_finish(&text);
 	buf_finish(&safe);

@@ -342,7 +342,8 @@ static void item_take_part(
 
 		part = item_add_part(item, PART_TEXT);
 		buf_add(&part->text, text->p, n);
-		*text = (struct str){text->p + n, text->n - n};
+		if (n)
+			*text = (struct str){text->p + n, text->n - n};
 		return;
 	}
 	if (str_eq(kind, "reasoning")) {

@@ -52,7 +52,7 @@ def set_back(home):
     """A database one schema older, so that the next start migrates."""
     with sqlite3.connect(os.path.join(home.dir, "sessions", "opta.db")) as db:
         for statement in ("DROP TRIGGER message_added", "DROP TRIGGER message_removed", "DROP TABLE message_search", "DROP VIEW message_texts",
-                          "PRAGMA user_version=2"):
+                          "ALTER TABLE messages DROP COLUMN more", "ALTER TABLE messages DROP COLUMN text", "PRAGMA user_version=2"):
             db.execute(statement)
     db.close()
 
