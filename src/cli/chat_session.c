@@ -177,7 +177,9 @@ static void enter_session(struct chat *c, const json_t *root)
 {
 	uint64_t last = (uint64_t)json_int(root, "lastSeq", 0);
 
-	chat_forget_turn(c);
+	/* What was said before there was a session is for the first one. */
+	if (c->follow)
+		chat_forget_turn(c);
 	follow_stop(c->follow);
 	snprintf(c->session, sizeof c->session, "%s", json_cstr(root, "id", c->wanted));
 	snprintf(c->model, sizeof c->model, "%s", json_cstr(root, "model", ""));

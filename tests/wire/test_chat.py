@@ -1,5 +1,6 @@
 """opta chat in a real terminal (tmux): typing, answers, permissions, resize, Ctrl+C, a daemon that dies."""
 import os
+import signal
 
 from opta_test import check, check_equal, stop_event, wait_for
 from terminal import Terminal
@@ -265,6 +266,20 @@ def test_no_color_and_dumb_terminals():
     done = bench.home.opta("chat", stdin=b"hello\n/quit\n").expect(0)
     holds("a pipe", done.text, 'You said: "hello"')
     check("\033" not in done.text, "escape sequences in a pipe")
+
+
+def test_what_is_said_before_there_is_a_session_is_said_in_it():
+    bench = Bench()
+    os.kill(bench.daemon.pid, signal.SIGSTOP)
+    term = Terminal(bench, "chat")
+    try:
+        term.wait_last("›")
+        term.say("hello there")
+        os.kill(bench.daemon.pid, signal.SIGCONT)
+        term.wait('You said: "hello there"')
+    finally:
+        os.kill(bench.daemon.pid, signal.SIGCONT)
+        term.close()
 
 
 def test_words_of_another_client_are_shown():
