@@ -181,10 +181,10 @@ static int take_tool(struct delta *d, const json_t *call)
 	const json_t *from = json_is_object(function) ? function : call;
 	const json_t *index = json_object_get(call, "index");
 	int64_t n = json_is_integer(index) ? json_integer_value(index) : 0;
-	bool good = json_is_integer(index) && n >= 0 && n < DELTA_MAX_TOOL_CALLS;
+	bool good = json_is_integer(index) && n < DELTA_MAX_TOOL_CALLS;
 	struct delta_tool *t;
 
-	if (!json_is_object(call) || d->tool_count == DELTA_MAX_CALLS)
+	if (!json_is_object(call) || d->tool_count == DELTA_MAX_CALLS || n < 0)
 		return ERR_SYNTAX;
 	t = &d->tools[d->tool_count++];
 	*t = (struct delta_tool){.has_index = good,

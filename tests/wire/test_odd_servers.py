@@ -180,7 +180,6 @@ def test_calls_are_put_together_however_they_come():
         "no index at all": (calling(pieces([piece("read_file", A, "c1", None), piece("read_file", B, "c2", None)])), reads("a.txt", "b.txt")),
         "no id and no index": (calling(pieces([piece("read_file", A, None, None)], [piece("read_file", B, None, None)])), reads("a.txt", "b.txt")),
         "an index of another world": (calling(pieces([piece("read_file", A, "c1", 2 ** 60)])), reads("a.txt")),
-        "a negative index": (calling(pieces([piece("read_file", A, "c1", -1)])), reads("a.txt")),
         "empty slots before": (calling(pieces([piece("read_file", A, "c1", 2)])), reads("a.txt")),
         "a name in pieces": (calling(pieces([piece("read", "", "c1")], [piece("_file", "")], [piece(None, A)])), reads("a.txt")),
         "a name in each piece": (calling(pieces([piece("read_file", '{"path":', "c1")], [piece("read_file", '"a.txt"}', "c1")])), reads("a.txt")),

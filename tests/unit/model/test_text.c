@@ -170,7 +170,8 @@ static void a_character_cut_over_two_messages_is_joined(void **state)
 
 static void what_no_server_says_is_refused(void **state)
 {
-	static const char *const bad[] = {"hello", "[]", "7", "{\"type\":\"chat.tool_call\"}"};
+	static const char *const bad[] = {"hello", "[]", "7", "{\"type\":\"chat.tool_call\"}",
+	    "{\"choices\":[{\"delta\":{\"tool_calls\":[{\"index\":-1}]}}]}"};
 	struct delta d;
 
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
