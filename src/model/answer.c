@@ -2,32 +2,29 @@
 #include "model/answer.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/json_writer.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "model/delta.h"
 #include "model/text.h"
 
+/* A piece of that kind came: it is of the last part, or begins another. */
 static void note_part(struct answer *a, enum answer_kind kind)
 {
-	static const char *const kinds[] = {
-	    [ANSWER_TEXT] = "text", [ANSWER_THINKING] = "reasoning", [ANSWER_CALLS] = "call"};
-	struct json_writer w = {.out = &a->parts};
+	const struct answer_part *last = a->part_count ? &a->parts[a->part_count - 1] : NULL;
 
-	if (a->last == kind && kind != ANSWER_CALLS)
+	if ((last && last->kind == kind && kind != ANSWER_CALL) ||
+	    a->part_count == ANSWER_MAX_PARTS)
 		return;
-	buf_addc(&a->parts, a->parts.len ? ',' : '[');
-	json_write_object(&w, NULL);
-	json_write_cstr(&w, "kind", kinds[kind]);
-	if (kind == ANSWER_THINKING && a->server_thinks && a->thinking_name)
-		json_write_cstr(&w, "field", a->thinking_name);
-	if (kind == ANSWER_THINKING && !a->server_thinks)
-		json_write_bool(&w, "tagged", true);
-	json_write_end(&w);
-	a->last = kind;
+	if (!a->parts)
+		a->parts = mem_alloc(ANSWER_MAX_PARTS * sizeof *a->parts);
+	a->parts[a->part_count++] = (struct answer_part){
+	    kind, a->server_thinks ? a->thinking_name : NULL, !a->server_thinks};
 }
 
 static void keep_tail(struct answer *a, const char *p, size_t n)
@@ -102,22 +99,12 @@ static void tell(void *data, bool thinking, const char *p, size_t n)
 
 static void on_thought(void *data)
 {
-	static const char was[] = "{\"kind\":\"text\"}",
-			  is[] = "{\"kind\":\"reasoning\",\"tagged\":true}";
 	struct answer *a = data;
-	struct buf parts = {0};
-	const char *at;
 
-	while (a->parts.len && (at = memmem(a->parts.p, a->parts.len, was, sizeof was - 1))) {
-		buf_add(&parts, a->parts.p, (size_t)(at - a->parts.p));
-		buf_adds(&parts, is);
-		buf_consume(&a->parts, (size_t)(at - a->parts.p) + sizeof was - 1);
-	}
-	buf_add(&parts, a->parts.p, a->parts.len);
-	buf_finish(&a->parts);
-	a->parts = parts;
+	for (size_t i = 0; i < a->part_count; i++)
+		if (a->parts[i].kind == ANSWER_TEXT)
+			a->parts[i] = (struct answer_part){ANSWER_THINKING, NULL, true};
 	a->texts = 0;
-	a->last = ANSWER_THINKING;
 	a->on_thought(a->data);
 }
 
@@ -145,7 +132,7 @@ void answer_free(struct answer *a)
 	model_text_free(a->text);
 	marks_finish(&a->marks);
 	assembly_free(&a->assembly);
-	buf_finish(&a->parts);
+	free(a->parts);
 	buf_finish(&a->joint);
 }
 
@@ -158,7 +145,7 @@ static bool take_calls(struct answer *a, const struct delta *d)
 			return false;
 		a->bytes += d->tools[i].arguments.n + d->tools[i].id.n;
 		if (a->assembly.count > before)
-			note_part(a, ANSWER_CALLS);
+			note_part(a, ANSWER_CALL);
 	}
 	return true;
 }
@@ -212,7 +199,7 @@ void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
 	for (size_t i = 0; i < a->marks.count; i++) {
 		struct marks_call *c = &a->marks.calls[i];
 
-		note_part(a, ANSWER_CALLS);
+		note_part(a, ANSWER_CALL);
 		assembly_add_spoken(&a->assembly, (struct str){c->name.p, c->name.len},
 		    (struct str){c->arguments.p, c->arguments.len});
 	}
@@ -221,19 +208,12 @@ void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
 /* The calls that were half said are no parts of it. */
 static void drop_call_parts(struct answer *a)
 {
-	static const char call[] = "{\"kind\":\"call\"}";
-	char *at;
+	size_t kept = 0;
 
-	while (a->parts.len && (at = memmem(a->parts.p, a->parts.len, call, sizeof call - 1))) {
-		size_t from = (size_t)(at - a->parts.p), n = sizeof call - 1;
-
-		/* With the comma or bracket before it. */
-		memmove(a->parts.p + from - 1, a->parts.p + from + n, a->parts.len - from - n);
-		a->parts.len -= n + 1;
-	}
-	if (a->parts.len && a->parts.p[0] == ',')
-		a->parts.p[0] = '[';
-	a->last = ANSWER_NOTHING;
+	for (size_t i = 0; i < a->part_count; i++)
+		if (a->parts[i].kind != ANSWER_CALL)
+			a->parts[kept++] = a->parts[i];
+	a->part_count = kept;
 }
 
 void answer_cut(struct answer *a)
@@ -265,13 +245,33 @@ uint64_t answer_completion_tokens(const struct answer *a)
 	return a->cut_completion_tokens + (a->has_usage ? a->completion_tokens : a->try_deltas);
 }
 
+/* Is it text, if any, and then calls? That needs no list. */
+static bool is_plain(const struct answer *a)
+{
+	for (size_t i = 0; i < a->part_count; i++)
+		if (a->parts[i].kind == ANSWER_THINKING ||
+		    (a->parts[i].kind == ANSWER_TEXT && i > 0))
+			return false;
+	return true;
+}
+
 void answer_put_parts(const struct answer *a, struct buf *out)
 {
-	static const char plain[] = "[{\"kind\":\"text\"},{\"kind\":\"call\"}";
+	static const char *const kinds[] = {
+	    [ANSWER_TEXT] = "text", [ANSWER_THINKING] = "reasoning", [ANSWER_CALL] = "call"};
+	struct json_writer w = {.out = out};
 
-	if (!a->parts.len ||
-	    (a->parts.len <= sizeof plain - 1 && memcmp(a->parts.p, plain, a->parts.len) == 0))
+	if (is_plain(a))
 		return;
-	buf_add(out, a->parts.p, a->parts.len);
-	buf_addc(out, ']');
+	json_write_array(&w, NULL);
+	for (size_t i = 0; i < a->part_count; i++) {
+		json_write_object(&w, NULL);
+		json_write_cstr(&w, "kind", kinds[a->parts[i].kind]);
+		if (a->parts[i].kind == ANSWER_THINKING && a->parts[i].field)
+			json_write_cstr(&w, "field", a->parts[i].field);
+		if (a->parts[i].kind == ANSWER_THINKING && a->parts[i].tagged)
+			json_write_bool(&w, "tagged", true);
+		json_write_end(&w);
+	}
+	json_write_end(&w);
 }

@@ -19,6 +19,7 @@ struct model_text;
 
 enum {
 	ANSWER_MAX_BYTES = 16 * 1024 * 1024, /* of text and calls */
+	ANSWER_MAX_PARTS = 1000, /* told in their order; of more the order is lost, not the text */
 	ANSWER_MAX_DELTAS = 4 * 1000 * 1000, /* messages: each is an event */
 	/* An answer that goes on may repeat so many bytes of its end; fewer are chance. */
 	ANSWER_MIN_OVERLAP = 16,
@@ -26,16 +27,22 @@ enum {
 	ANSWER_JOIN_MS = 1000, /* what may be such a repetition is held back no longer */
 };
 
-enum answer_kind { ANSWER_NOTHING, ANSWER_TEXT, ANSWER_THINKING, ANSWER_CALLS };
+enum answer_kind { ANSWER_TEXT, ANSWER_THINKING, ANSWER_CALL };
+
+/* One of its parts, in the order they came. */
+struct answer_part {
+	enum answer_kind kind;
+	const char *field; /* of a thought: the member it came under, static; NULL: not told */
+	bool tagged;	   /* of a thought: it stood in the text */
+};
 
 struct answer {
 	struct model_text *text; /* owned */
 	struct marks marks;	 /* what the text passes next */
 	struct assembly assembly;
-	struct buf
-	    parts; /* JSON: the order of its parts, without the closing bracket; empty: none */
-	const char *thinking_name; /* the member thoughts come under; static */
-	enum answer_kind last;
+	struct answer_part *parts; /* owned: up to ANSWER_MAX_PARTS; NULL: none yet */
+	size_t part_count;
+	const char *thinking_name;   /* the member thoughts come under; static */
 	size_t bytes, deltas, texts; /* texts: bytes of text that was told */
 	bool got_delta, got_finish, has_usage, refused, server_thinks;
 	uint64_t prompt_tokens, completion_tokens;

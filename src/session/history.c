@@ -318,17 +318,24 @@ static char *history_copy(const json_t *from, const char *key)
 	return value ? mem_strdup(value) : NULL;
 }
 
-/* The first part of that kind among those that were said, moved to the end of item. */
-static void history_move_part(struct item *item, struct item *said, enum part_kind kind)
+/* What an answer said, on its way into another order. */
+struct history_said {
+	struct item item;
+	bool *moved;			 /* owned: a flag for each part */
+	size_t next[PART_REASONING + 1]; /* of each kind: parts before were looked at */
+};
+
+/* The first part of that kind that was not moved yet, moved to the end of item. */
+static void history_move_part(struct item *item, struct history_said *said, enum part_kind kind)
 {
-	for (size_t i = 0; i < said->part_count; i++)
-		if (said->parts[i].kind == kind) {
-			*item_add_part(item, kind) = said->parts[i];
-			memmove(said->parts + i, said->parts + i + 1,
-			    (said->part_count - i - 1) * sizeof *said->parts);
-			said->part_count--;
-			return;
-		}
+	size_t *next = &said->next[kind];
+
+	while (*next < said->item.part_count && said->item.parts[*next].kind != kind)
+		++*next;
+	if (*next == said->item.part_count)
+		return;
+	*item_add_part(item, kind) = said->item.parts[*next];
+	said->moved[(*next)++] = true;
 }
 
 static void history_list_call(struct item *item, const json_t *from)
@@ -344,7 +351,7 @@ static void history_list_call(struct item *item, const json_t *from)
 	part->more = history_copy(from, "more");
 }
 
-static void history_list_reasoning(struct item *item, struct item *said, const json_t *from)
+static void history_list_reasoning(struct item *item, struct history_said *said, const json_t *from)
 {
 	size_t before = item->part_count;
 
@@ -365,7 +372,8 @@ static void history_list_reasoning(struct item *item, struct item *said, const j
 static void history_order(struct item *item, const json_t *payload)
 {
 	const json_t *calls = json_object_get(payload, "calls"), *one;
-	struct item said = *item;
+	struct history_said said = {
+	    .item = *item, .moved = mem_zalloc(item->part_count + 1, sizeof(bool))};
 	size_t i, call = 0;
 
 	item->parts = NULL;
@@ -380,9 +388,11 @@ static void history_order(struct item *item, const json_t *payload)
 		else if (str_eq(kind, "reasoning"))
 			history_list_reasoning(item, &said, one);
 	}
-	for (i = 0; i < said.part_count; i++)
-		*item_add_part(item, said.parts[i].kind) = said.parts[i];
-	free(said.parts);
+	for (i = 0; i < said.item.part_count; i++)
+		if (!said.moved[i])
+			*item_add_part(item, said.item.parts[i].kind) = said.item.parts[i];
+	free(said.item.parts);
+	free(said.moved);
 	for (; call < json_array_size(calls); call++)
 		history_list_call(item, json_array_get(calls, call));
 }
