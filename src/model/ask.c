@@ -55,7 +55,7 @@ struct model_ask {
 	unsigned retries, dropped, events;
 	int status;
 	bool framed; /* SSE: the body's end is told apart from a cut connection */
-	bool ready, paused, said_loading, no_ws, overflowed, continued,
+	bool ready, paused, said_loading, overflowed, continued,
 	    done; /* done: it said that all is there */
 	char request_id[128];
 	char other_type[80]; /* of an answer that is no stream; "" when it is one */
@@ -224,6 +224,9 @@ static bool is_offered(void *data, const char *name)
 	bool found = false;
 	size_t i;
 
+	/* A server that refused them was offered none. */
+	if (a->dropped & DROP_TOOLS)
+		return false;
 	if (a->tools.len && json_parse(a->tools.p, a->tools.len, &tools, NULL) == 0)
 		json_array_foreach (tools, i, one)
 			found |= strcmp(json_cstr(json_object_get(one, "function"), "name", ""),
@@ -602,7 +605,6 @@ static void fall_back(struct model_ask *a, const char *why)
 	char message[300];
 
 	a->ws = NULL;
-	a->no_ws = true;
 	a->dialect = a->dialect->fallback;
 	snprintf(
 	    message, sizeof message, "no WebSocket at the model server (%.200s); using SSE", why);

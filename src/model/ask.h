@@ -6,12 +6,13 @@
  * transport, when to try again, when to give up. Loop thread only.
  *
  *   PREFLIGHT --ready--> WS --refused, or lost before the first token--> SSE
- *      ^    |             |                                              | |
- *      |    | no          +--done, error, lost after the first token-----+ |
- *      |    v                                  v                           |
- *      |   ENDED <-----------------------------+                           |
- *      |                                                                   |
- *      +------------- BACKOFF <--- 5xx or lost before the first token -----+
+ *    ^  |  |              |                                              | |
+ *    |  |  | no           +--done, error, lost twice --------------------+ |
+ *    |  |  v                                  v                            |
+ *    |  | ENDED <-----------------------------+                            |
+ *    |  | loading                                                          |
+ *    |  v                                                                  |
+ *   BACKOFF <-- 5xx, lost; refused one thing; too long; cut: to go on -----+
  *
  * Text goes out while it comes; everything else is told once, by on_end.
  */

@@ -437,7 +437,7 @@ bool model_server_first_model(const char *text, size_t n, char *out, size_t size
 
 /* --- what it answered --- */
 
-/* Opta LMX is known by its own route (docs/model-server.md). */
+/* Opta LMX is known by its own route (docs/model.md). */
 static bool take_ready(struct preflight_call *p)
 {
 	json_t *root = NULL;

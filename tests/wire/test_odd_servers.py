@@ -229,6 +229,9 @@ def test_one_thing_that_is_refused_is_left_out():
         "system": (needs((lambda b: b["messages"][0]["role"] == "system", "System role not supported")), says("fine", 2)),
         "two things": (lambda b, n: reply(400, {"error": {"message": "does not support tools"}}) if "tools" in b else
                        reply(422, {"detail": "stream_options is unknown"}) if "stream_options" in b else words("fine"), says("fine", 3)),
+        "and then writes a call": (lambda b, n: reply(400, {"error": {"message": "m does not support tools"}}) if "tools" in b else
+                                   words('<tool_call>\n{"name": "list_dir", "arguments": {}}\n</tool_call>'),
+                                   says('<tool_call>\n{"name": "list_dir", "arguments": {}}\n</tool_call>', 2)),
         "the same again": (lambda b, n: reply(400, {"error": {"message": "this model does not support tools"}}), fails("does not support tools", requests=2)),
     })
 
