@@ -17,16 +17,13 @@
 #include "model/delta.h"
 #include "model/dialect.h"
 #include "model/error.h"
+#include "model/exchange.h"
 #include "model/negotiation.h"
 #include "model/server.h"
-#include "net/http_client.h"
-#include "net/ws_client.h"
 #include "protocol/events.h"
-#include "protocol/http.h"
 #include "protocol/item.h"
-#include "protocol/sse.h"
 
-enum ask_state { ASK_PREFLIGHT, ASK_WS, ASK_SSE, ASK_BACKOFF, ASK_ENDED };
+enum ask_state { ASK_PREFLIGHT, ASK_STREAM, ASK_BACKOFF, ASK_ENDED };
 
 enum {
 	ASK_LOADING_MS = 1000, /* between two looks at a server that loads */
@@ -42,23 +39,15 @@ struct model_ask {
 	const struct dialect *dialect; /* that is spoken, or will be */
 	uv_timer_t timer;	       /* silence, or the backoff; carries the free */
 	struct preflight_call *preflight;
-	struct ws_call *ws;
-	struct http_call *http;
-	struct sse *sse;
+	struct exchange *exchange; /* of the try that is under way, or NULL */
 	struct answer answer;
-	struct buf body;	 /* the beginning of an HTTP answer that is no stream so far */
-	size_t blanks;		 /* at its front, as far as it was looked at */
-	size_t body_max;	 /* bytes of it that are kept */
 	uint64_t begun_us;	 /* when it was asked first */
 	uint64_t silent_us;	 /* since when nothing of an answer came */
 	uint64_t retry_after_ms; /* the server's wish, 0 none */
-	unsigned retries, dropped, events;
-	int status;
-	bool framed; /* SSE: the body's end is told apart from a cut connection */
+	unsigned retries, dropped;
 	bool ready, paused, said_loading, overflowed, continued,
 	    done; /* done: it said that all is there */
 	char request_id[128];
-	char other_type[80]; /* of an answer that is no stream; "" when it is one */
 };
 
 static void start_stream(struct model_ask *a);
@@ -69,9 +58,7 @@ static void on_closed(uv_handle_t *handle)
 	struct model_ask *a = handle->data;
 
 	answer_free(&a->answer);
-	sse_free(a->sse);
 	buf_finish(&a->tools);
-	buf_finish(&a->body);
 	free(a);
 }
 
@@ -83,23 +70,10 @@ static const char *request_id(const struct model_ask *a)
 /* Drop whatever connection there is. */
 static void hang_up(struct model_ask *a)
 {
-	struct buf cancel = {0};
-
 	preflight_cancel(a->preflight);
 	a->preflight = NULL;
-	if (a->ws) {
-		/* Closing alone would do; some builds stop sooner when told (they ignore what they
-		 * do not know). */
-		if (a->dialect->put_cancel) {
-			a->dialect->put_cancel(&cancel, request_id(a));
-			ws_call_send(a->ws, cancel.p, cancel.len);
-		}
-		buf_finish(&cancel);
-		ws_call_close(a->ws, 1000);
-		a->ws = NULL;
-	}
-	http_call_cancel(a->http);
-	a->http = NULL;
+	exchange_drop(a->exchange, request_id(a));
+	a->exchange = NULL;
 }
 
 void model_ask_cancel(struct model_ask *a)
@@ -249,9 +223,9 @@ static void end(struct model_ask *a, const char *code, const char *message)
 	if (a->state == ASK_ENDED)
 		return;
 	/* The peer is done with us when all went well: nothing to cancel. */
-	if (!code && a->ws) {
-		ws_call_close(a->ws, 1000);
-		a->ws = NULL;
+	if (!code) {
+		exchange_drop(a->exchange, NULL);
+		a->exchange = NULL;
 	}
 	if (code)
 		model_server_distrust(a->opts.server);
@@ -306,10 +280,9 @@ static void watch_life(struct model_ask *a)
 
 static void move(struct model_ask *a, enum ask_state to)
 {
-	static const bool allowed[5][5] = {
-	    [ASK_PREFLIGHT] = {[ASK_WS] = true, [ASK_SSE] = true, [ASK_BACKOFF] = true},
-	    [ASK_WS] = {[ASK_SSE] = true, [ASK_BACKOFF] = true},
-	    [ASK_SSE] = {[ASK_BACKOFF] = true},
+	static const bool allowed[4][4] = {
+	    [ASK_PREFLIGHT] = {[ASK_STREAM] = true, [ASK_BACKOFF] = true},
+	    [ASK_STREAM] = {[ASK_STREAM] = true, [ASK_BACKOFF] = true},
 	    [ASK_BACKOFF] = {[ASK_PREFLIGHT] = true},
 	};
 
@@ -512,24 +485,12 @@ static bool asked_shorter(struct model_ask *a)
 	return true;
 }
 
-/* Is it a failure that another try may not meet? */
-static bool passes(const char *said)
-{
-	static const char *const words[] = {
-	    "overloaded", "temporar", "try again", "service unavailable", "connection reset"};
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcasestr(said, words[i]))
-			return true;
-	return false;
-}
-
 /* The server said no, or that it failed; before the first token there may be another way. */
 static void fail(struct model_ask *a, const char *said, bool overflow, const char *message)
 {
 	if (overflow && asked_shorter(a))
 		return;
-	if (!overflow && passes(said) && go_on(a, said))
+	if (!overflow && error_passes(said) && go_on(a, said))
 		return;
 	if (!overflow && asked_without(a, said))
 		return;
@@ -582,7 +543,6 @@ static void take_message(struct model_ask *a, struct str event, const char *p, s
 		on_bad_message(a, p, n);
 		return;
 	}
-	a->events++;
 	if (d.error[0]) {
 		fail(a, d.error, d.context_overflow, d.error);
 	} else if (answer_take(&a->answer, &d) != 0) {
@@ -598,21 +558,142 @@ static void take_message(struct model_ask *a, struct str event, const char *p, s
 	delta_finish(&d);
 }
 
-/* --- WebSocket --- */
+/* --- one try --- */
+
+static void on_message(void *data, struct str event, struct str text)
+{
+	struct model_ask *a = data;
+
+	if (a->state == ASK_STREAM)
+		take_message(a, event, text.p, text.n);
+}
+
+static void on_life(void *data)
+{
+	watch_life(data);
+}
 
 static void fall_back(struct model_ask *a, const char *why)
 {
 	char message[300];
 
-	a->ws = NULL;
 	a->dialect = a->dialect->fallback;
 	snprintf(
 	    message, sizeof message, "no WebSocket at the model server (%.200s); using SSE", why);
-	move(a, ASK_SSE);
 	a->opts.on_no_ws(a->opts.data);
 	a->opts.on_progress(a->opts.data, "lmx.fallback_sse", message);
 	if (a->state != ASK_ENDED)
 		start_stream(a);
+}
+
+/* An HTTP status that is no answer. */
+static void on_status(struct model_ask *a, const struct exchange_result *r)
+{
+	bool overflow;
+	char said[400], note[300] = "", message[800];
+
+	delta_error_text(r->body.p, r->body.n, said, sizeof said, &overflow);
+	snprintf(message, sizeof message, "the model server %s (HTTP %d): %s",
+	    r->status >= 500 ? "failed" : "refused the request", r->status, said);
+	a->retry_after_ms = r->retry_after_ms;
+	if (r->status == 503 && error_says_loading(said)) {
+		wait_for_loading(a, message);
+		return;
+	}
+	if (overflow || negotiation_names(said)) {
+		fail(a, said, overflow, message);
+		return;
+	}
+	if (r->status >= 500 || (r->status == 429 && r->retry_after_ms)) {
+		retry(a, TURN_ERROR_MODEL, message);
+		return;
+	}
+	if (r->status == 401 || r->status == 403)
+		model_server_key_note(a->opts.server, note, sizeof note);
+	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s%s",
+	    r->status, said, note);
+	fail(a, said, false, message);
+}
+
+/* It was one text: an answer that was taken already, or somebody's page. */
+static void on_no_stream(struct model_ask *a, const struct exchange_result *r)
+{
+	char said[300], message[500];
+	bool overflow;
+
+	if (a->answer.got_delta || a->answer.got_finish) {
+		end(a, NULL, NULL);
+		return;
+	}
+	delta_error_text(r->body.p ? r->body.p : "", r->body.n, said, sizeof said, &overflow);
+	snprintf(message, sizeof message, "the model server answered with %s where %s: %s",
+	    r->type[0] ? r->type : "no event",
+	    a->dialect->framing == FRAMING_LINES ? "lines of JSON were expected"
+						 : "text/event-stream was expected",
+	    said);
+	end(a, TURN_ERROR_MODEL, message);
+}
+
+/* The connection is gone before the answer said that it is whole. */
+static void on_cut(struct model_ask *a, const char *why)
+{
+	static const char lost[] = "the model server closed the connection within its answer";
+	char message[500];
+
+	if (a->dialect->framing == FRAMING_WS) {
+		if (!go_on(a, lost))
+			end(a, TURN_ERROR_WS_CLOSED, lost);
+		return;
+	}
+	snprintf(message, sizeof message, "the model server closed the connection%s: %.300s",
+	    a->answer.got_delta ? " within its answer" : "", why);
+	if (!a->answer.got_delta)
+		retry(a, TURN_ERROR_UNREACHABLE, message);
+	else if (!go_on(a, message))
+		end(a, TURN_ERROR_UNREACHABLE, message);
+}
+
+static void on_whole(struct model_ask *a, const struct exchange_result *r)
+{
+	a->done |= r->said_end;
+	/* A stream that ended in order without its mark has said all it had to say. */
+	if (a->done || a->answer.got_finish || (r->framed && a->answer.got_delta))
+		end(a, NULL, NULL);
+	else
+		on_cut(a, "no answer");
+}
+
+static void on_exchange_end(void *data, const struct exchange_result *r)
+{
+	struct model_ask *a = data;
+
+	a->exchange = NULL;
+	if (a->state != ASK_STREAM)
+		return;
+	if (a->dialect->fallback && !a->answer.got_delta) {
+		fall_back(a, r->why ? r->why : "it was closed");
+		return;
+	}
+	switch (r->end) {
+	case EXCHANGE_WHOLE:
+		on_whole(a, r);
+		break;
+	case EXCHANGE_CUT:
+		on_cut(a, r->why);
+		break;
+	case EXCHANGE_TOO_LARGE:
+		end(a, TURN_ERROR_MODEL, "the model server sent a message that is too large");
+		break;
+	case EXCHANGE_STATUS:
+		on_status(a, r);
+		break;
+	case EXCHANGE_NO_STREAM:
+		on_no_stream(a, r);
+		break;
+	case EXCHANGE_UNUSABLE:
+		end(a, TURN_ERROR_MODEL, r->why);
+		break;
+	}
 }
 
 /* The body of a request, as things are now. Owned by the caller. */
@@ -637,342 +718,28 @@ static void put_request(struct model_ask *a, struct buf *out)
 	a->dialect->put_request(out, &put);
 }
 
-static void on_ws_open(void *data)
-{
-	struct model_ask *a = data;
-	struct buf b = {0};
-
-	put_request(a, &b);
-	ws_call_send(a->ws, b.p, b.len);
-	buf_finish(&b);
-}
-
-static void on_ws_message(void *data, const char *p, size_t n)
-{
-	struct model_ask *a = data;
-
-	if (a->state != ASK_WS)
-		return;
-	watch_life(a);
-	take_message(a, (struct str){NULL, 0}, p, n);
-}
-
-static void on_ws_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
-{
-	static const char lost[] = "the model server closed the connection within its answer";
-	struct model_ask *a = data;
-
-	a->ws = NULL;
-	if (a->state != ASK_WS)
-		return;
-	if (a->answer.got_delta) {
-		if (code == 1000) {
-			a->done = true;
-			end(a, NULL, NULL);
-		} else if (code == 1009 || err->code == ERR_LIMIT) {
-			end(a, TURN_ERROR_MODEL,
-			    "the model server sent a message that is too large");
-		} else if (!go_on(a, lost)) {
-			end(a, TURN_ERROR_WS_CLOSED, lost);
-		}
-		return;
-	}
-	fall_back(a, err->text);
-}
-
-static void start_ws(struct model_ask *a, const struct target *t, struct filter *filter)
-{
-	char path[TARGET_MAX_PATH];
-
-	target_path(t, a->dialect->path, path, sizeof path);
-	a->ws = ws_call_start(a->loop, &(struct ws_call_opts){.host = t->host,
-					   .port = t->port,
-					   .target = path,
-					   .headers = model_server_headers(a->opts.server),
-					   .connect_ms = SERVER_CONNECT_MS,
-					   .max_message = DELTA_MAX_MESSAGE,
-					   .filter = filter,
-					   .on_open = on_ws_open,
-					   .on_message = on_ws_message,
-					   .on_closed = on_ws_closed,
-					   .data = a});
-}
-
-/* --- server-sent events --- */
-
-static int on_sse_event(void *data, const struct sse_event *event)
-{
-	struct model_ask *a = data;
-
-	if (str_eq(str_trim(event->text), "[DONE]")) {
-		a->done = true;
-		end(a, NULL, NULL);
-	} else {
-		take_message(a, event->name, event->text.p, event->text.n);
-	}
-	return a->state == ASK_SSE ? 0 : ERR_CLOSED;
-}
-
-/* A stream names its type, or none; anything else with a 200 may be somebody's page. */
-static void take_type(struct model_ask *a, struct str type)
-{
-	struct str head;
-
-	str_cut(type, ';', &head);
-	a->other_type[0] = '\0';
-	if (type.n && !str_ieq(str_trim(head), "text/event-stream"))
-		snprintf(a->other_type, sizeof a->other_type, "%.*s", (int)type.n, type.p);
-}
-
-/* Retry-After in seconds (RFC 9110, 10.2.3); a date is not asked for by any model server. */
-static uint64_t take_retry_after(struct str value)
-{
-	struct str whole;
-	uint64_t seconds;
-
-	str_cut(str_trim(value), '.', &whole);
-	return value.p && str_parse_u64(whole, 86400, &seconds) ? seconds * 1000 : 0;
-}
-
-static bool on_sse_head(void *data, int status, const struct http_parser *parser)
-{
-	struct model_ask *a = data;
-	struct str location = http_header(parser, "Location", NULL),
-		   encoding = http_header(parser, "Content-Encoding", NULL);
-	char message[600];
-
-	a->status = status;
-	a->framed = http_header_has(parser, "Transfer-Encoding", "chunked") ||
-		    http_header(parser, "Content-Length", NULL).p;
-	a->retry_after_ms = take_retry_after(http_header(parser, "Retry-After", NULL));
-	take_type(a, http_header(parser, "Content-Type", NULL));
-	a->body_max = status == 200 ? DELTA_MAX_MESSAGE : ASK_MAX_ERROR_BODY;
-	if (status >= 300 && status < 400 && location.p) {
-		snprintf(message, sizeof message,
-		    "the model server sends its questions on to %.*s (HTTP %d): set that as "
-		    "connection.host",
-		    (int)(location.n < 400 ? location.n : 400), location.p, status);
-		end(a, TURN_ERROR_MODEL, message);
-		return false;
-	}
-	if (encoding.n && !str_ieq(str_trim(encoding), "identity")) {
-		snprintf(message, sizeof message,
-		    "the model server compressed its answer (%.*s), which it was not asked to: "
-		    "switch that off there, or in the proxy before it",
-		    (int)(encoding.n < 40 ? encoding.n : 40), encoding.p);
-		end(a, TURN_ERROR_MODEL, message);
-		return false;
-	}
-	return status != 101;
-}
-
-static bool says_loading(const char *said)
-{
-	static const char *const words[] = {
-	    "load", "not ready", "starting", "warming", "initializ"};
-
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcasestr(said, words[i]))
-			return true;
-	return false;
-}
-
-static void on_http_error(struct model_ask *a)
-{
-	bool overflow;
-	char said[400], note[300] = "", message[800];
-
-	delta_error_text(a->body.p, a->body.len, said, sizeof said, &overflow);
-	snprintf(message, sizeof message, "the model server %s (HTTP %d): %s",
-	    a->status >= 500 ? "failed" : "refused the request", a->status, said);
-	if (a->status == 503 && says_loading(said)) {
-		wait_for_loading(a, message);
-		return;
-	}
-	if (overflow || negotiation_names(said)) {
-		fail(a, said, overflow, message);
-		return;
-	}
-	if (a->status >= 500 || (a->status == 429 && a->retry_after_ms)) {
-		retry(a, TURN_ERROR_MODEL, message);
-		return;
-	}
-	if (a->status == 401 || a->status == 403)
-		model_server_key_note(a->opts.server, note, sizeof note);
-	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s%s",
-	    a->status, said, note);
-	fail(a, said, false, message);
-}
-
-/* A 200 that was no stream: one whole answer, an error in JSON, or a page. */
-static void on_one_answer(struct model_ask *a)
-{
-	struct str json = str_trim((struct str){a->body.p, a->body.len});
-	const char *mark = json.n ? memmem(json.p, json.n, "\ndata:", 6) : NULL;
-	char said[300], message[500];
-	bool overflow;
-
-	/* The mark of a stream may follow the answer. */
-	if (mark)
-		json.n = (size_t)(mark - json.p);
-	if (json.n && (json.p[0] == '{' || json.p[0] == '[')) {
-		take_message(a, (struct str){NULL, 0}, json.p, json.n);
-		if (a->state != ASK_SSE)
-			return;
-		if (a->answer.got_delta || a->answer.got_finish) {
-			end(a, NULL, NULL);
-			return;
-		}
-	}
-	delta_error_text(json.p ? json.p : "", json.n, said, sizeof said, &overflow);
-	snprintf(message, sizeof message,
-	    "the model server answered with %s where text/event-stream was expected: %s",
-	    a->other_type[0] ? a->other_type : "no event", said);
-	end(a, TURN_ERROR_MODEL, message);
-}
-
-/* Does it look like events so far, and not like one answer or a page? */
-static bool looks_like_stream(struct model_ask *a)
-{
-	static const char mark[] = "\xEF\xBB\xBF";
-
-	if (!a->blanks && str_starts((struct str){a->body.p, a->body.len}, mark))
-		a->blanks = sizeof mark - 1;
-	/* Blanks are looked at once, however many bits they come in. */
-	while (a->blanks < a->body.len && strchr(" \t\r\n", a->body.p[a->blanks]))
-		a->blanks++;
-	return a->events || a->blanks == a->body.len || !strchr("{[<", a->body.p[a->blanks]);
-}
-
-/* Keep the beginning of what is no stream so far. False: that was enough of it. */
-static bool keep_body(struct model_ask *a, const char *p, size_t n)
-{
-	size_t room = a->body_max - a->body.len;
-
-	buf_add(&a->body, p, n < room ? n : room);
-	return n < room;
-}
-
-static void on_sse_body(void *data, const char *p, size_t n)
-{
-	struct model_ask *a = data;
-	int rc;
-
-	if (a->status != 200) {
-		if (!keep_body(a, p, n))
-			on_http_error(a);
-		return;
-	}
-	watch_life(a);
-	/* Some call a stream something else, and an answer a stream: believe what it is. */
-	if (!a->events && !keep_body(a, p, n) && !looks_like_stream(a)) {
-		on_one_answer(a);
-		return;
-	}
-	if (!looks_like_stream(a))
-		return;
-	rc = sse_feed(a->sse, p, n);
-	if (rc == ERR_LIMIT && a->state == ASK_SSE)
-		end(a, TURN_ERROR_MODEL, "the model server sent a line that is too large");
-}
-
-/* It ended: in order, or not. */
-static void on_stream_end(struct model_ask *a, const struct err *err)
-{
-	char message[500];
-
-	if (err->code == 0 && !looks_like_stream(a)) {
-		on_one_answer(a);
-		return;
-	}
-	if (err->code == 0) {
-		if (sse_end(a->sse) == ERR_CLOSED || a->state != ASK_SSE)
-			return;
-		/* A stream that ended in order without [DONE] has said all it had to say. */
-		if (a->answer.got_finish || (a->framed && a->answer.got_delta)) {
-			end(a, NULL, NULL);
-			return;
-		}
-	}
-	snprintf(message, sizeof message, "the model server closed the connection%s: %.300s",
-	    a->answer.got_delta ? " within its answer" : "", err->code ? err->text : "no answer");
-	if (!a->answer.got_delta)
-		retry(a, TURN_ERROR_UNREACHABLE, message);
-	else if (!go_on(a, message))
-		end(a, TURN_ERROR_UNREACHABLE, message);
-}
-
-static void on_sse_done(void *data, const struct err *err, bool sent)
-{
-	struct model_ask *a = data;
-
-	a->http = NULL;
-	if (a->state != ASK_SSE)
-		return;
-	if (a->status && a->status != 200)
-		on_http_error(a);
-	else
-		on_stream_end(a, err);
-}
-
-static void start_sse(struct model_ask *a, const struct target *t, struct filter *filter)
-{
-	struct buf headers = {0}, body = {0};
-	char path[TARGET_MAX_PATH];
-
-	buf_adds(&headers, "Content-Type: application/json\r\nAccept: text/event-stream\r\n"
-			   "Accept-Encoding: identity\r\n");
-	buf_adds(&headers, model_server_headers(a->opts.server));
-	put_request(a, &body);
-	target_path(t, a->dialect->path, path, sizeof path);
-	a->status = 0;
-	a->events = 0;
-	a->retry_after_ms = 0;
-	buf_clear(&a->body);
-	a->blanks = 0;
-	sse_free(a->sse);
-	a->sse = sse_new(DELTA_MAX_MESSAGE, on_sse_event, a);
-	sse_set_lenient(a->sse);
-	a->http = http_call_start(a->loop, &(struct http_call_opts){.host = t->host,
-					       .port = t->port,
-					       .method = "POST",
-					       .target = path,
-					       .headers = buf_cstr(&headers),
-					       .body = body.p,
-					       .body_len = body.len,
-					       .connect_ms = SERVER_CONNECT_MS,
-					       .filter = filter,
-					       .on_head = on_sse_head,
-					       .on_body = on_sse_body,
-					       .on_done = on_sse_done,
-					       .data = a});
-	buf_finish(&headers);
-	buf_finish(&body);
-}
-
 static void start_stream(struct model_ask *a)
 {
-	const struct target *t = model_server_target(a->opts.server);
-	struct filter *filter;
+	struct buf request = {0};
 	struct err err = {0};
 
-	/* The settings may have changed since the preflight. */
-	if (!t) {
-		end(a, TURN_ERROR_UNREACHABLE, "no model server is configured any more");
-		return;
-	}
-	filter = target_filter(t, &err);
-	if (t->tls && !filter) {
-		end(a, TURN_ERROR_UNREACHABLE, err.text);
-		return;
-	}
-	if (a->state == ASK_PREFLIGHT)
-		move(a, a->dialect->framing == FRAMING_WS ? ASK_WS : ASK_SSE);
-	if (a->state == ASK_WS)
-		start_ws(a, t, filter);
+	move(a, ASK_STREAM);
+	put_request(a, &request);
+	a->retry_after_ms = 0;
+	a->exchange = exchange_start(&(struct exchange_opts){.loop = a->loop,
+					 .server = a->opts.server,
+					 .dialect = a->dialect,
+					 .request = {request.p, request.len},
+					 .on_message = on_message,
+					 .on_life = on_life,
+					 .on_end = on_exchange_end,
+					 .data = a},
+	    &err);
+	buf_finish(&request);
+	if (a->exchange)
+		watch(a);
 	else
-		start_sse(a, t, filter);
-	watch(a);
+		end(a, TURN_ERROR_UNREACHABLE, err.text);
 }
 
 struct model_ask *model_ask_start(uv_loop_t *loop, const struct model_ask_opts *opts)
@@ -1000,10 +767,8 @@ void model_ask_read(struct model_ask *a, bool on)
 	if (a->state == ASK_ENDED)
 		return;
 	a->paused = !on;
-	if (a->ws)
-		ws_call_read(a->ws, on);
-	if (a->http)
-		http_call_read(a->http, on);
+	if (a->exchange)
+		exchange_read(a->exchange, on);
 	if (on)
 		watch(a);
 }

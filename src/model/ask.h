@@ -5,14 +5,13 @@
  * One question to the model server, from preflight to the last delta: which
  * transport, when to try again, when to give up. Loop thread only.
  *
- *   PREFLIGHT --ready--> WS --refused, or lost before the first token--> SSE
- *    ^  |  |              |                                              | |
- *    |  |  | no           +--done, error, lost twice --------------------+ |
- *    |  |  v                                  v                            |
- *    |  | ENDED <-----------------------------+                            |
- *    |  | loading                                                          |
- *    |  v                                                                  |
- *   BACKOFF <-- 5xx, lost; refused one thing; too long; cut: to go on -----+
+ *   PREFLIGHT --ready--> STREAM --no WebSocket here--> STREAM, as the dialect falls back
+ *    ^  |  |                | |
+ *    |  |  | no             | +--whole, error, cut twice--> ENDED
+ *    |  |  +--> ENDED       |
+ *    |  | loading           | 5xx, cut, refused one thing, too long
+ *    |  v                   v
+ *   BACKOFF <---------------+
  *
  * Text goes out while it comes; everything else is told once, by on_end.
  */
@@ -27,11 +26,7 @@ struct model_server;
 struct put;
 struct uv_loop_s;
 
-enum {
-	ASK_MAX_RETRIES = 3,
-	ASK_MAX_ERROR_BODY =
-	    4096, /* bytes of an answer that is no stream; the rest is not waited for */
-};
+enum { ASK_MAX_RETRIES = 3 };
 
 struct model_tool_call {
 	/* Owned by the ask. id: the server's, "" none; more: members of it nobody here knows, the

@@ -16,8 +16,8 @@ struct delta;
 struct item;
 struct str;
 
-/* How messages come: as server-sent events of an HTTP answer, or over a WebSocket. */
-enum framing { FRAMING_SSE, FRAMING_WS };
+/* How messages come: as server-sent events or lines of an HTTP answer, or over a WebSocket. */
+enum framing { FRAMING_SSE, FRAMING_LINES, FRAMING_WS };
 
 /* What a server refused, and is not sent again (model/negotiation.h). */
 enum drop {
@@ -46,6 +46,7 @@ struct dialect {
 	const char *name;
 	const char *path; /* behind the server's base */
 	enum framing framing;
+	size_t max_message; /* bytes of one; longer ones end the answer */
 	const struct dialect
 	    *fallback; /* where it cannot be had, before the first delta; or NULL */
 	void (*put_request)(struct buf *out, const struct put *put);

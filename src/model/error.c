@@ -12,7 +12,15 @@ enum {
 	ERROR_MAX_LINE = 300 /* bytes of what is no JSON */
 };
 
-/* --- overflow --- */
+/* --- what a sentence says --- */
+
+static bool has_one(const char *sentence, const char *const *words, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcasestr(sentence, words[i]))
+			return true;
+	return false;
+}
 
 bool error_is_overflow(const char *sentence)
 {
@@ -26,13 +34,24 @@ bool error_is_overflow(const char *sentence)
 	    "exceeds the model", "reduce the length", "maximum input", "max_prompt_tokens",
 	    "maximum sequence length", "kv cache"};
 
-	for (size_t i = 0; i < sizeof never / sizeof never[0]; i++)
-		if (strcasestr(sentence, never[i]))
-			return false;
-	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-		if (strcasestr(sentence, words[i]))
-			return true;
-	return false;
+	return !has_one(sentence, never, sizeof never / sizeof never[0]) &&
+	       has_one(sentence, words, sizeof words / sizeof words[0]);
+}
+
+bool error_passes(const char *sentence)
+{
+	static const char *const words[] = {
+	    "overloaded", "temporar", "try again", "service unavailable", "connection reset"};
+
+	return has_one(sentence, words, sizeof words / sizeof words[0]);
+}
+
+bool error_says_loading(const char *sentence)
+{
+	static const char *const words[] = {
+	    "load", "not ready", "starting", "warming", "initializ"};
+
+	return has_one(sentence, words, sizeof words / sizeof words[0]);
 }
 
 /* --- JSON --- */
@@ -180,20 +199,28 @@ void error_of(const json_t *error, char *out, size_t size, bool *ret_overflow)
 
 /* --- what is no JSON --- */
 
-/* The text between <tag …> and </tag>; p NULL: there is none. */
+/* The text between <tag …> and the next mark; p NULL: there is none. */
 static struct str text_of_tag(struct str page, const char *tag)
 {
 	char open[16];
-	const char *at, *begin, *end;
+	const char *at = page.p, *begin, *end;
+	size_t n = (size_t)snprintf(open, sizeof open, "<%s", tag);
 
-	snprintf(open, sizeof open, "<%s", tag);
-	for (at = page.p; at + strlen(open) < page.p + page.n; at++) {
-		if (strncasecmp(at, open, strlen(open)) != 0)
+	while ((at = memchr(at, '<', (size_t)(page.p + page.n - at)))) {
+		if ((size_t)(page.p + page.n - at) < n)
+			break;
+		if (strncasecmp(at, open, n) != 0) {
+			at++;
 			continue;
+		}
+		/* Without an end here there is none behind either. */
 		begin = memchr(at, '>', (size_t)(page.p + page.n - at));
 		end = begin ? memchr(begin, '<', (size_t)(page.p + page.n - begin)) : NULL;
-		if (end && end - begin > 1)
+		if (!end)
+			break;
+		if (end - begin > 1)
 			return (struct str){begin + 1, (size_t)(end - begin - 1)};
+		at = end;
 	}
 	return (struct str){NULL, 0};
 }

@@ -28,4 +28,10 @@ void error_of_text(struct str text, char *out, size_t size, bool *ret_overflow);
 /* Does a sentence say that the prompt is larger than the model's context? */
 bool error_is_overflow(const char *sentence);
 
+/* Does it say that another try may not meet it? */
+bool error_passes(const char *sentence);
+
+/* Does it say that the server loads its model yet? */
+bool error_says_loading(const char *sentence);
+
 #endif

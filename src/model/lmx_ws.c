@@ -29,6 +29,7 @@ static int lmx_take(struct str event, const char *p, size_t n, struct delta *ret
 const struct dialect dialect_lmx_ws = {.name = "lmx_ws",
     .path = "/v1/chat/stream",
     .framing = FRAMING_WS,
+    .max_message = DELTA_MAX_MESSAGE,
     .fallback = &dialect_openai_chat,
     .put_request = lmx_put_request,
     .put_cancel = lmx_put_cancel,

@@ -317,5 +317,6 @@ static int chat_take(struct str event, const char *p, size_t n, struct delta *re
 const struct dialect dialect_openai_chat = {.name = "openai_chat",
     .path = "/v1/chat/completions",
     .framing = FRAMING_SSE,
+    .max_message = DELTA_MAX_MESSAGE,
     .put_request = chat_put_request,
     .take = chat_take};
