@@ -137,27 +137,40 @@ static struct str recipient(const struct marks *m)
 	return name;
 }
 
-static void add_call(struct marks *m, struct str name, struct str arguments)
+/* False: there are too many. */
+static bool add_call(struct marks *m, struct str name, struct str arguments)
 {
 	struct marks_call *c;
 
 	if (m->count == MARKS_MAX_CALLS)
-		return;
+		return false;
 	m->calls = mem_realloc(m->calls, (m->count + 1) * sizeof *m->calls);
 	c = &m->calls[m->count++];
 	*c = (struct marks_call){0};
 	buf_add(&c->name, name.p, name.n);
 	buf_add(&c->arguments, arguments.p, arguments.n);
+	return true;
+}
+
+/* A call of harmony that is none, as the text it was. */
+static void tell_call(struct marks *m, struct str name, struct str arguments)
+{
+	struct buf text = {0};
+
+	buf_addf(&text, "to=functions.%.*s %.*s", (int)name.n, name.p, (int)arguments.n,
+	    arguments.p ? arguments.p : "");
+	tell(m, false, text.p, text.len);
+	buf_finish(&text);
 }
 
 /* One message ended, with n bytes of it held. */
 static void end_message(struct marks *m, size_t n)
 {
-	struct str to = recipient(m);
+	struct str to = recipient(m), text = str_trim((struct str){m->held.p, n});
 
-	if (to.n)
-		add_call(m, to, str_trim((struct str){m->held.p, n}));
-	else
+	if (to.n && !add_call(m, to, text))
+		tell_call(m, to, text);
+	else if (!to.n)
 		tell(m, is_thought(m), m->held.p, n);
 	buf_consume(&m->held, n);
 	buf_clear(&m->header);
@@ -199,6 +212,32 @@ static bool step_harmony(struct marks *m)
 
 /* --- plain text --- */
 
+/* Does what is held begin a message of harmony (1), may it yet (0), or does it only look so (-1)?
+ */
+static int begins_message(const struct marks *m)
+{
+	static const char mark[] = "<|message|>";
+	size_t n = m->held.len < MARKS_MAX_HEADER ? m->held.len : MARKS_MAX_HEADER;
+	const char *message = memmem(m->held.p, n, mark, sizeof mark - 1),
+		   *line_end = memchr(m->held.p, '\n', n);
+
+	if (message && (!line_end || line_end > message))
+		return 1;
+	return line_end || n == MARKS_MAX_HEADER ? -1 : 0;
+}
+
+/* False: more must come first. */
+static bool step_channel(struct marks *m)
+{
+	int message = begins_message(m);
+
+	if (message > 0)
+		m->mode = MARKS_HEADER;
+	else if (message < 0)
+		tell_held(m, false, 2);
+	return message != 0;
+}
+
 static bool step_plain(struct marks *m)
 {
 	enum found found;
@@ -210,8 +249,7 @@ static bool step_plain(struct marks *m)
 		m->mode = MARKS_HELD;
 		return false;
 	case FOUND_CHANNEL:
-		m->mode = MARKS_HEADER;
-		return true;
+		return step_channel(m);
 	case FOUND_THOUGHT:
 		m->thought = true;
 		m->on_thought(m->data);
@@ -312,6 +350,7 @@ static bool add_json_call(struct marks *m, const json_t *call)
 		     *from = json_is_object(inner) ? inner : call, *args;
 	const char *name = json_cstr(from, "name", NULL);
 	struct buf text = {0};
+	bool good;
 
 	if (!name || !name[0])
 		return false;
@@ -324,9 +363,9 @@ static bool add_json_call(struct marks *m, const json_t *call)
 		json_put(&text, args);
 	else
 		buf_adds(&text, "{}");
-	add_call(m, str_of(name), (struct str){text.p, text.len});
+	good = add_call(m, str_of(name), (struct str){text.p, text.len});
 	buf_finish(&text);
-	return true;
+	return good;
 }
 
 /* {"name":…,"arguments":…}, or a list of them. */
@@ -383,7 +422,7 @@ static bool take_function(struct marks *m, struct str *s)
 	good &= skip(s, "</function>") || json_object_size(args) > 0;
 	if (good) {
 		json_put(&text, args);
-		add_call(m, str_trim(name), (struct str){text.p, text.len});
+		good = add_call(m, str_trim(name), (struct str){text.p, text.len});
 	}
 	json_decref(args);
 	buf_finish(&text);
@@ -487,6 +526,10 @@ void marks_end(struct marks *m, bool (*offered)(void *data, const char *name), v
 		drop_calls(m);
 	if (m->count && all_offered(m, offered, data))
 		return;
+	/* Of harmony's nothing is held any more. */
+	for (size_t i = 0; m->mode != MARKS_HELD && i < m->count; i++)
+		tell_call(m, (struct str){m->calls[i].name.p, m->calls[i].name.len},
+		    (struct str){m->calls[i].arguments.p, m->calls[i].arguments.len});
 	drop_calls(m);
 	tell_held(m, false, m->held.len);
 }

@@ -15,7 +15,8 @@
 
 enum {
 	MARKS_MAX_HELD = 1024 * 1024, /* bytes that may yet be a call; then they are text */
-	MARKS_MAX_CALLS = 32,
+	MARKS_MAX_CALLS = 128,	      /* of one answer; more stay text */
+	MARKS_MAX_HEADER = 256, /* bytes from a channel's mark to its message; else it is text */
 };
 
 struct marks_call {

@@ -144,9 +144,40 @@ static void what_never_ends_is_text_in_the_end(void **state)
 	buf_finish(&h.text);
 }
 
+static void harmony_that_is_only_written_of_stays_text(void **state)
+{
+	check("<|channel|> begins a header", "<|channel|> begins a header||");
+	check("The mark <|start|>\nbegins a message", "The mark <|start|>\nbegins a message||");
+	check("a <|channel|>\n<|message|> b", "a <|channel|>\n<|message|> b||");
+}
+
+static void harmony_calls_of_no_tool_are_told(void **state)
+{
+	check("<|channel|>commentary to=functions.fly<|message|>{\"to\":\"moon\"}<|call|>",
+	    "to=functions.fly {\"to\":\"moon\"}||");
+}
+
+static void more_calls_than_may_be_stay_text(void **state)
+{
+	struct buf written = {0}, want = {0};
+	char *got;
+
+	for (int i = 0; i <= MARKS_MAX_CALLS; i++)
+		buf_adds(&written, "<tool_call>" CALL "</tool_call>\n");
+	buf_addf(&want, "%s||", buf_cstr(&written));
+	got = heard_of(buf_cstr(&written), 1000);
+	assert_string_equal(got, buf_cstr(&want));
+	free(got);
+	buf_finish(&written);
+	buf_finish(&want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(harmony_that_is_only_written_of_stays_text),
+	    cmocka_unit_test(harmony_calls_of_no_tool_are_told),
+	    cmocka_unit_test(more_calls_than_may_be_stay_text),
 	    cmocka_unit_test(calls_that_end_an_answer_are_calls),
 	    cmocka_unit_test(what_is_no_call_stays_text),
 	    cmocka_unit_test(harmony_has_channels),
