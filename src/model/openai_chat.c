@@ -2,146 +2,41 @@
  * The chat completions of OpenAI, which most servers speak (openai-openapi, createChatCompletion).
  * What goes back of an answer is what came, to who gave it.
  */
-#include <ctype.h>
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/json_writer.h"
-#include "base/map.h"
-#include "base/mem.h"
 #include "base/str.h"
 #include "model/delta.h"
 #include "model/dialect.h"
-#include "protocol/item.h"
+#include "model/shape.h"
 
-/* Between two messages of a user there is always one of the model: templates insist on it. */
-static const char chat_interrupted[] = "[interrupted]", chat_no_answer[] = "[no answer]";
-
-/* After an answer that was cut. The demo server knows it, too (demo/request.c). */
-static const char chat_go_on[] = "Go on exactly where your last message stopped, as it was cut "
-				 "off. Repeat nothing of it and say "
-				 "nothing about the cut.";
-
-enum { CHAT_OWN_ID = 9 }; /* letters and digits: all that some servers take as an id */
-
-struct chat {
-	struct json_writer w;
-	const struct put *put;
-	struct map ids;		   /* server's ids that stand already -> themselves */
-	const struct item *answer; /* the last one that called tools */
-	char (*answer_ids)[CHAT_OWN_ID +
-			   1]; /* owned: ids of its calls that are ours; "" the server's */
-	bool expects_answer;   /* the last message is a user's or a result */
-	struct buf pending;    /* what the next message of a user has to say first */
-};
-
-/* --- ids --- */
-
-/* Nine letters and digits made of our own id, which is random at its end. */
-static void chat_own_id(const char *id, char ret[CHAT_OWN_ID + 1])
+static void chat_put_plain(struct json_writer *w, const char *role, struct str text)
 {
-	size_t n = 0;
-
-	for (size_t i = strlen(id); i-- > 0 && n < CHAT_OWN_ID;)
-		if (isalnum((unsigned char)id[i]))
-			ret[n++] = id[i];
-	while (n < CHAT_OWN_ID)
-		ret[n++] = '0';
-	ret[n] = '\0';
+	json_write_object(w, NULL);
+	json_write_cstr(w, "role", role);
+	json_write_str(w, "content", text.p, text.n);
+	json_write_end(w);
 }
 
-/* Did this server and model give it? Then what they sealed goes back to them. */
-static bool chat_is_own(const struct chat *c, const struct item *item)
+static void chat_put_call(
+    struct json_writer *w, const struct item_part *part, const char *id, bool own)
 {
-	return item->server && item->model && strcmp(item->server, c->put->server) == 0 &&
-	       strcmp(item->model, c->put->model) == 0;
-}
-
-/* Which ids the calls of an answer go by: the server's own where it is there and not used yet. */
-static void chat_choose_ids(struct chat *c, const struct item *item)
-{
-	free(c->answer_ids);
-	c->answer = item;
-	c->answer_ids = mem_zalloc(item->part_count, sizeof *c->answer_ids);
-	for (size_t i = 0; i < item->part_count; i++) {
-		const struct item_part *part = &item->parts[i];
-
-		if (part->kind != PART_CALL)
-			continue;
-		if (part->server_id && part->server_id[0] && chat_is_own(c, item) &&
-		    !map_get(&c->ids, part->server_id))
-			map_put(&c->ids, part->server_id, part->server_id);
-		else
-			chat_own_id(part->id, c->answer_ids[i]);
-	}
-}
-
-static const char *chat_id(const struct chat *c, size_t part)
-{
-	return c->answer_ids[part][0] ? c->answer_ids[part] : c->answer->parts[part].server_id;
-}
-
-/* The id that the result of our call goes by; a call that is not there keeps ours. */
-static const char *chat_result_id(const struct chat *c, const char *call_id)
-{
-	for (size_t i = 0; c->answer && i < c->answer->part_count; i++)
-		if (c->answer->parts[i].kind == PART_CALL &&
-		    strcmp(c->answer->parts[i].id, call_id) == 0)
-			return chat_id(c, i);
-	return call_id;
-}
-
-/* --- messages --- */
-
-static void chat_put_plain(struct chat *c, const char *role, const char *text, size_t n)
-{
-	json_write_object(&c->w, NULL);
-	json_write_cstr(&c->w, "role", role);
-	json_write_str(&c->w, "content", text, n);
-	json_write_end(&c->w);
-}
-
-/* A user's message with what was pending before its words. */
-static void chat_put_words(struct chat *c, const char *text, size_t n)
-{
-	if (c->pending.len && n)
-		buf_adds(&c->pending, "\n\n");
-	buf_add(&c->pending, text, n);
-	chat_put_plain(c, "user", c->pending.p ? c->pending.p : "", c->pending.len);
-	buf_clear(&c->pending);
-}
-
-static void chat_put_user(struct chat *c, const struct item *item)
-{
-	/* The answer never came, or stopped at its calls. */
-	if (c->expects_answer) {
-		const char *said = item->json ? chat_no_answer : chat_interrupted;
-
-		chat_put_plain(c, "assistant", said, strlen(said));
-	}
-	c->expects_answer = true;
-	if (item->json && !c->pending.len)
-		json_write_raw(&c->w, NULL, item->json, strlen(item->json));
-	else
-		chat_put_words(c, item->text.p, item->text.len);
-}
-
-static void chat_put_call(struct chat *c, const struct item_part *part, const char *id, bool own)
-{
-	json_write_object(&c->w, NULL);
-	json_write_cstr(&c->w, "id", id);
-	json_write_cstr(&c->w, "type", "function");
-	json_write_object(&c->w, "function");
-	json_write_cstr(&c->w, "name", part->name);
-	json_write_str(&c->w, "arguments", part->text.p, part->text.len);
-	json_write_end(&c->w);
+	json_write_object(w, NULL);
+	json_write_cstr(w, "id", id);
+	json_write_cstr(w, "type", "function");
+	json_write_object(w, "function");
+	json_write_cstr(w, "name", part->name);
+	json_write_str(w, "arguments", part->text.p, part->text.len);
+	json_write_end(w);
 	if (own && part->more)
-		json_write_members(&c->w, part->more, strlen(part->more));
-	json_write_end(&c->w);
+		json_write_members(w, part->more, strlen(part->more));
+	json_write_end(w);
 }
 
 /* The reasoning that led to calls goes back under the name it came by. */
-static void chat_put_reasoning(struct chat *c, const struct item *item)
+static void chat_put_reasoning(struct json_writer *w, const struct item *item)
 {
 	struct buf text = {0};
 	const char *name = NULL;
@@ -156,134 +51,65 @@ static void chat_put_reasoning(struct chat *c, const struct item *item)
 		buf_add(&text, part->text.p, part->text.len);
 	}
 	if (name)
-		json_write_str(&c->w, name, text.p, text.len);
+		json_write_str(w, name, text.p, text.len);
 	buf_finish(&text);
 }
 
-static void chat_put_calls(struct chat *c, const struct item *item)
+static void chat_put_calls(struct json_writer *w, const struct shape_message *m)
 {
-	bool own = chat_is_own(c, item);
-
-	chat_choose_ids(c, item);
-	if (own)
-		chat_put_reasoning(c, item);
-	json_write_array(&c->w, "tool_calls");
-	for (size_t i = 0; i < item->part_count; i++)
-		if (item->parts[i].kind == PART_CALL)
-			chat_put_call(c, &item->parts[i], chat_id(c, i), own);
-	json_write_end(&c->w);
+	if (m->own)
+		chat_put_reasoning(w, m->item);
+	json_write_array(w, "tool_calls");
+	for (size_t i = 0; i < m->item->part_count; i++)
+		if (m->item->parts[i].kind == PART_CALL)
+			chat_put_call(w, &m->item->parts[i], shape_call_id(m, i), m->own);
+	json_write_end(w);
 }
 
-/* Where no tools can be offered, what was called is told. */
-static void chat_tell_calls(struct buf *text, const struct item *item)
+static void chat_put_message(void *data, const struct shape_message *m)
 {
-	for (size_t i = 0; i < item->part_count; i++)
-		if (item->parts[i].kind == PART_CALL)
-			buf_addf(text, "%s[called %s with %.*s]", text->len ? "\n" : "",
-			    item->parts[i].name, (int)item->parts[i].text.len,
-			    item->parts[i].text.p);
-}
+	static const char *const roles[] = {[ITEM_USER] = "user",
+	    [ITEM_ASSISTANT] = "assistant",
+	    [ITEM_RESULT] = "tool",
+	    [ITEM_NOTE] = "system"};
+	struct json_writer *w = data;
 
-static bool chat_tells_tools(const struct chat *c)
-{
-	return !c->put->tools || c->put->dropped & DROP_TOOLS;
-}
-
-static void chat_put_assistant(struct chat *c, const struct item *item)
-{
-	struct buf text = {0};
-	bool calls = false;
-
-	for (size_t i = 0; i < item->part_count; i++)
-		calls |= item->parts[i].kind == PART_CALL;
-	item_put_text(&text, item);
-	if (item->interrupted)
-		buf_addf(&text, "%s%s", text.len ? "\n" : "", chat_interrupted);
-	if (calls && chat_tells_tools(c)) {
-		chat_tell_calls(&text, item);
-		calls = false;
-	}
-	if (c->pending.len)
-		chat_put_words(c, NULL, 0);
-	/* An empty message is refused by some and says nothing to the others. */
-	if (!text.len && !calls && !item->json)
-		return;
-	c->expects_answer = false;
-	if (item->json && !chat_tells_tools(c)) {
-		json_write_raw(&c->w, NULL, item->json, strlen(item->json));
-	} else {
-		json_write_object(&c->w, NULL);
-		json_write_cstr(&c->w, "role", "assistant");
-		/* Never null: some refuse that, all take an empty text beside calls. */
-		json_write_str(&c->w, "content", text.p, text.len);
-		if (calls)
-			chat_put_calls(c, item);
-		json_write_end(&c->w);
-	}
-	buf_finish(&text);
-}
-
-static void chat_put_result(struct chat *c, const struct item *item)
-{
-	if (chat_tells_tools(c)) {
-		buf_addf(&c->pending, "%s[%s gave: %.*s]", c->pending.len ? "\n" : "",
-		    item->tool ? item->tool : "it", (int)item->text.len,
-		    item->text.p ? item->text.p : "");
+	if (m->raw) {
+		json_write_raw(w, NULL, m->raw, strlen(m->raw));
 		return;
 	}
-	c->expects_answer = true;
-	if (item->json) {
-		json_write_raw(&c->w, NULL, item->json, strlen(item->json));
-		return;
-	}
-	json_write_object(&c->w, NULL);
-	json_write_cstr(&c->w, "role", "tool");
-	json_write_cstr(&c->w, "tool_call_id", chat_result_id(c, item->call_id));
-	json_write_str(&c->w, "content", item->text.p, item->text.len);
-	json_write_end(&c->w);
+	json_write_object(w, NULL);
+	json_write_cstr(w, "role", roles[m->kind]);
+	if (m->kind == ITEM_RESULT)
+		json_write_cstr(w, "tool_call_id", m->result_id);
+	/* Never null: some refuse that, all take an empty text beside calls. */
+	json_write_str(w, "content", m->text.p, m->text.n);
+	if (m->calls)
+		chat_put_calls(w, m);
+	json_write_end(w);
 }
 
-static void chat_put_item(struct chat *c, const struct item *item)
+static void chat_put_messages(struct buf *out, const struct put *put)
 {
-	switch (item->kind) {
-	case ITEM_USER:
-		chat_put_user(c, item);
-		break;
-	case ITEM_ASSISTANT:
-		chat_put_assistant(c, item);
-		break;
-	case ITEM_RESULT:
-		chat_put_result(c, item);
-		break;
-	case ITEM_NOTE:
-		if (item->json)
-			json_write_raw(&c->w, NULL, item->json, strlen(item->json));
-		else
-			chat_put_plain(c, "system", item->text.p, item->text.len);
-		break;
-	}
+	static const char *const dialects[] = {"openai_chat", "lmx_ws", NULL};
+	struct json_writer w = {.out = out};
+	bool apart = !(put->dropped & DROP_SYSTEM);
+
+	json_write_array(&w, NULL);
+	if (put->system && apart)
+		chat_put_plain(&w, "system", str_of(put->system));
+	shape_walk(put,
+	    &(struct shape_how){.dialects = dialects, .before = apart ? NULL : put->system},
+	    chat_put_message, &w);
+	json_write_end(&w);
 }
 
 void openai_chat_put_members(struct buf *out, const struct put *put)
 {
-	struct chat c = {.w = {.out = out}, .put = put};
-
 	buf_adds(out, "\"stream\":true,\"model\":");
-	json_write_cstr(&c.w, NULL, put->model);
+	json_put_cstr(out, put->model);
 	buf_adds(out, ",\"messages\":");
-	c.w = (struct json_writer){.out = out};
-	json_write_array(&c.w, NULL);
-	if (put->system && put->dropped & DROP_SYSTEM)
-		buf_adds(&c.pending, put->system);
-	else if (put->system)
-		chat_put_plain(&c, "system", put->system, strlen(put->system));
-	for (size_t i = 0; i < put->count; i++)
-		chat_put_item(&c, put->items[i]);
-	if (c.pending.len)
-		chat_put_words(&c, NULL, 0);
-	if (put->go_on)
-		chat_put_plain(&c, "user", chat_go_on, sizeof chat_go_on - 1);
-	json_write_end(&c.w);
+	chat_put_messages(out, put);
 	if (put->tools && !(put->dropped & DROP_TOOLS)) {
 		buf_adds(out, ",\"tools\":");
 		buf_adds(out, put->tools);
@@ -295,9 +121,6 @@ void openai_chat_put_members(struct buf *out, const struct put *put)
 							     : ",\"max_tokens\":");
 		buf_addu(out, put->max_tokens);
 	}
-	free(c.answer_ids);
-	buf_finish(&c.pending);
-	map_finish(&c.ids);
 }
 
 static void chat_put_request(struct buf *out, const struct put *put)
