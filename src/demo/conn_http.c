@@ -11,7 +11,9 @@
 
 #define PATH_HEALTH "/healthz"
 #define PATH_STREAM "/v1/chat/stream"
-#define PATH_COMPLETIONS "/v1/chat/completions"
+
+static const struct demo_format *const formats[] = {
+    &demo_format_sse, &demo_format_ollama, &demo_format_anthropic, &demo_format_responses};
 
 static struct str path_of(const struct http_head *head)
 {
@@ -29,6 +31,9 @@ static bool may_enter(const struct demo_conn *c)
 
 	if (!key || str_eq(path_of(&c->head), PATH_HEALTH))
 		return true;
+	if (!given.n)
+		return str_secret_eq(
+		    http_header(http_conn_parser(c->http), "X-Api-Key", NULL), str_of(key));
 	if (!str_starts(given, scheme))
 		return false;
 	given.p += sizeof scheme - 1;
@@ -99,7 +104,8 @@ bool demo_conn_http_body(struct demo_conn *c, const char *p, size_t n)
 }
 
 /* demo:status, or an answer. */
-static void answer_chat(struct demo_conn *c, struct demo_request *request)
+static void answer_chat(
+    struct demo_conn *c, const struct demo_format *format, struct demo_request *request)
 {
 	struct demo_wire wire = {.chunked = c->head.minor > 0};
 	char sentence[40];
@@ -113,11 +119,12 @@ static void answer_chat(struct demo_conn *c, struct demo_request *request)
 		demo_conn_next(c);
 		return;
 	}
-	wire.format = request->stream ? &demo_format_sse : &demo_format_json;
+	wire.format = request->stream ? format : &demo_format_json;
+	wire.as_own = format->as_own;
 	demo_conn_answer(c, request, &wire);
 }
 
-static void take_completion(struct demo_conn *c)
+static void take_chat(struct demo_conn *c, const struct demo_format *format)
 {
 	struct demo_request request = {0};
 	struct err err = {0};
@@ -126,25 +133,35 @@ static void take_completion(struct demo_conn *c)
 
 	buf_finish(&c->body);
 	if (rc == 0)
-		rc = demo_server_take(c->server, demo_format_sse.transport, body, &request, &err);
+		rc = demo_server_take(c->server, format, body, &request, &err);
 	json_decref(body);
 	if (rc != 0) {
 		demo_conn_http_refuse(c, 400, err.text, false);
 		demo_conn_next(c);
 		return;
 	}
-	answer_chat(c, &request);
+	answer_chat(c, format, &request);
 }
 
-/* The completions route. False when it answers like a route that is not there. */
-static bool dispatch_completion(struct demo_conn *c)
+/* The form that is asked for at this path, or NULL. */
+static const struct demo_format *format_of(struct str path)
+{
+	for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++)
+		if (str_eq(path, formats[i]->path))
+			return formats[i];
+	return NULL;
+}
+
+/* The routes of chats. False when it answers like a route that is not there. */
+static bool dispatch_chat(struct demo_conn *c)
 {
 	const struct demo_options *o = c->server->options;
+	const struct demo_format *format = format_of(path_of(&c->head));
 
-	if (o->no_sse || !str_eq(path_of(&c->head), PATH_COMPLETIONS))
+	if (!format || (o->no_sse && format == &demo_format_sse))
 		return false;
 	if (str_eq(c->head.method, "POST") && !o->no_model) {
-		take_completion(c);
+		take_chat(c, format);
 		return true;
 	}
 	if (o->no_model)
@@ -170,7 +187,7 @@ void demo_conn_http_request(struct demo_conn *c)
 		demo_conn_next(c);
 		return;
 	}
-	if (dispatch_completion(c))
+	if (dispatch_chat(c))
 		return;
 	reply.status =
 	    demo_routes_answer(c->server->options, c->head.method, path_of(&c->head), &body);

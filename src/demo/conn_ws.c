@@ -69,7 +69,7 @@ static void take_request(struct demo_conn *c, const json_t *message)
 		send_error(c, id, "a request is being answered; one at a time on a connection");
 		return;
 	}
-	if (demo_server_take(c->server, wire.format->transport, message, &request, &err) != 0) {
+	if (demo_server_take(c->server, wire.format, message, &request, &err) != 0) {
 		send_error(c, id, err.text);
 		return;
 	}

@@ -79,6 +79,20 @@ static void compose_done(struct demo_wire *w, struct str reason)
 	buf_addc(body, '}');
 }
 
+/* The answer in the words of another dialect. */
+static void translate(struct demo_wire *w)
+{
+	json_t *chat = NULL, *own;
+
+	if (json_parse(w->line.p, w->line.len, &chat, NULL) != 0)
+		return;
+	own = w->as_own(chat);
+	buf_clear(&w->line);
+	json_put(&w->line, own);
+	json_decref(own);
+	json_decref(chat);
+}
+
 /* Send the line as the whole answer. */
 static void put_reply(struct demo_wire *w, int status, struct buf *out)
 {
@@ -127,6 +141,8 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 		break;
 	case DEMO_STEP_DONE:
 		compose_done(w, step->text);
+		if (w->as_own)
+			translate(w);
 		put_reply(w, 200, out);
 		break;
 	case DEMO_STEP_HANG:

@@ -4,7 +4,6 @@
 #include "base/json.h"
 #include "demo/answer.h"
 #include "demo/request.h"
-#include "protocol/http.h"
 
 static const char delta_end[] = "},\"finish_reason\":null}]}";
 
@@ -22,56 +21,22 @@ static void put_chunk_head(const struct demo_wire *w, struct buf *out)
 
 static void begin(struct demo_wire *w, struct buf *out)
 {
-	struct http_reply head = {.status = 200,
-	    .type = "text/event-stream",
-	    .length = -1,
-	    .chunked = w->chunked,
-	    .close = !w->keep_alive};
-
-	http_put_reply_head(out, &head);
+	demo_wire_put_head(w, "text/event-stream", out);
 	put_chunk_head(w, &w->prefix);
 	buf_adds(&w->prefix, "{\"index\":0,\"delta\":{");
 }
 
-/* Append pieces of body as one chunk, or bare for HTTP/1.0. */
-static void put_body(
-    const struct demo_wire *w, const struct str *pieces, size_t count, struct buf *out)
+/* A delta begins; the first says who speaks. */
+static void open_delta(struct demo_wire *w)
 {
-	size_t n = 0;
-
-	for (size_t i = 0; i < count; i++)
-		n += pieces[i].n;
-	if (w->chunked)
-		buf_addf(out, "%zx\r\n", n);
-	for (size_t i = 0; i < count; i++)
-		buf_add(out, pieces[i].p, pieces[i].n);
-	if (w->chunked)
-		buf_adds(out, "\r\n");
-}
-
-/* Append the line as one event. */
-static void put_event(const struct demo_wire *w, struct buf *out)
-{
-	bool crlf = w->request->prompt.crlf;
-	struct str pieces[] = {
-	    str_of(crlf ? ": a comment\r\n\r\ndata: " : "data: "),
-	    {w->line.p, w->line.len},
-	    str_of(crlf ? "\r\n\r\n" : "\n\n"),
-	};
-
-	put_body(w, pieces, sizeof pieces / sizeof pieces[0], out);
-}
-
-/* The body is over: the empty chunk. */
-static void put_end(const struct demo_wire *w, struct buf *out)
-{
-	if (w->chunked)
-		buf_adds(out, "0\r\n\r\n");
+	buf_add(&w->line, w->prefix.p, w->prefix.len);
+	if (!w->sequence++)
+		buf_adds(&w->line, "\"role\":\"assistant\",");
 }
 
 static void put_text(struct demo_wire *w, const char *field, struct str text)
 {
-	buf_add(&w->line, w->prefix.p, w->prefix.len);
+	open_delta(w);
 	buf_adds(&w->line, field);
 	json_put_str(&w->line, text.p, text.n);
 	buf_add(&w->line, delta_end, sizeof delta_end - 1);
@@ -81,7 +46,7 @@ static void put_call(struct demo_wire *w, const struct demo_step *step)
 {
 	struct buf *line = &w->line;
 
-	buf_add(line, w->prefix.p, w->prefix.len);
+	open_delta(w);
 	buf_addf(line, "\"tool_calls\":[{\"index\":%u", step->index);
 	if (step->kind == DEMO_STEP_CALL) {
 		buf_adds(line, ",\"id\":");
@@ -101,9 +66,10 @@ static void put_call(struct demo_wire *w, const struct demo_step *step)
 static void put_raw_text(struct demo_wire *w, struct str text, size_t size)
 {
 	static const char before[] = "\"content\":\"";
-	size_t around = strlen("data: ") + w->prefix.len + strlen(before) + 1 + strlen(delta_end);
+	size_t around;
 
-	buf_add(&w->line, w->prefix.p, w->prefix.len);
+	open_delta(w);
+	around = strlen("data: ") + w->line.len + strlen(before) + 1 + strlen(delta_end);
 	buf_adds(&w->line, before);
 	buf_add(&w->line, text.p, text.n);
 	if (size)
@@ -121,19 +87,19 @@ static void put_done(struct demo_wire *w, struct str reason, struct buf *out)
 	buf_adds(line, "},\"finish_reason\":");
 	json_put_str(line, reason.p, reason.n);
 	buf_adds(line, "}]}");
-	put_event(w, out);
+	demo_wire_put_event(w, NULL, out);
 	if (!w->request->prompt.nousage) {
 		buf_clear(line);
 		put_chunk_head(w, line);
 		buf_adds(line, "],\"usage\":");
 		demo_wire_put_usage(w, line);
 		buf_addc(line, '}');
-		put_event(w, out);
+		demo_wire_put_event(w, NULL, out);
 	}
 	buf_clear(line);
 	buf_adds(line, "[DONE]");
-	put_event(w, out);
-	put_end(w, out);
+	demo_wire_put_event(w, NULL, out);
+	demo_wire_put_end(w, out);
 }
 
 static void put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
@@ -163,11 +129,11 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 		break;
 	case DEMO_STEP_ERROR:
 		demo_put_error(DEMO_ERROR, &w->line);
-		put_event(w, out);
-		put_end(w, out);
+		demo_wire_put_event(w, NULL, out);
+		demo_wire_put_end(w, out);
 		return;
 	case DEMO_STEP_CLOSE:
-		put_end(w, out);
+		demo_wire_put_end(w, out);
 		return;
 	case DEMO_STEP_DONE:
 		put_done(w, step->text, out);
@@ -176,7 +142,8 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 	case DEMO_STEP_DROP:
 		return;
 	}
-	put_event(w, out);
+	demo_wire_put_event(w, NULL, out);
 }
 
-const struct demo_format demo_format_sse = {.transport = "sse", .begin = begin, .put = put};
+const struct demo_format demo_format_sse = {
+    .transport = "sse", .path = "/v1/chat/completions", .begin = begin, .put = put};

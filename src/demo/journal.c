@@ -49,6 +49,7 @@ static void write_line(struct demo_journal *j, struct buf *line)
 
 void demo_journal_request(struct demo_journal *j, const char *transport, const json_t *body)
 {
+	const json_t *messages = json_object_get(body, "messages");
 	struct buf line = {0};
 
 	if (j->fd < 0)
@@ -56,7 +57,8 @@ void demo_journal_request(struct demo_journal *j, const char *transport, const j
 	buf_addf(&line, "{\"transport\":\"%s\",\"model\":", transport);
 	put_value(&line, json_object_get(body, "model"));
 	buf_adds(&line, ",\"messages\":");
-	put_value(&line, json_object_get(body, "messages"));
+	/* Responses calls them otherwise. */
+	put_value(&line, messages ? messages : json_object_get(body, "input"));
 	buf_addf(&line, ",\"tools\":%zu}", json_array_size(json_object_get(body, "tools")));
 	write_line(j, &line);
 	buf_finish(&line);

@@ -136,7 +136,8 @@ void demo_options_help(struct buf *out)
 {
 	buf_adds(out,
 	    "usage: opta lmx demo [options]\n\n"
-	    "A model server that is no model: it answers what words in the prompt ask for.\n\n");
+	    "A model server that is no model: it answers what words in the prompt ask for.\n"
+	    "It speaks OpenAI chat and Responses, Opta LMX, Ollama and Anthropic's Messages.\n\n");
 	for (size_t i = 0; i < ROWS; i++) {
 		char left[40];
 

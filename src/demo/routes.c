@@ -59,6 +59,23 @@ static int answer_admin_models(const struct demo_options *o, struct buf *body)
 	return 200;
 }
 
+/* Ollama's: which there are, and which are loaded. */
+static int answer_tags(const struct demo_options *o, struct buf *body)
+{
+	buf_adds(body, "{\"models\":[");
+	if (!o->no_model) {
+		buf_adds(body, "{\"name\":");
+		json_put_cstr(body, o->model);
+		buf_adds(body, ",\"model\":");
+		json_put_cstr(body, o->model);
+		buf_adds(body, ",\"context_length\":");
+		buf_addu(body, o->context);
+		buf_addc(body, '}');
+	}
+	buf_adds(body, "]}");
+	return 200;
+}
+
 static int answer_props(const struct demo_options *o, struct buf *body)
 {
 	if (o->no_model) {
@@ -92,6 +109,8 @@ static const struct route {
     {"/v1/models", answer_models},
     {"/admin/models", answer_admin_models},
     {"/props", answer_props},
+    {"/api/tags", answer_tags},
+    {"/api/ps", answer_tags},
     {"/v1/chat/stream", answer_chat_stream},
 };
 

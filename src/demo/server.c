@@ -9,6 +9,7 @@
 #include "base/err.h"
 #include "demo/conn.h"
 #include "demo/failures.h"
+#include "demo/format.h"
 #include "demo/journal.h"
 #include "demo/options.h"
 #include "demo/request.h"
@@ -19,16 +20,18 @@ static const int ends[] = {SIGTERM, SIGINT};
 
 enum { ENDS = sizeof ends / sizeof ends[0] };
 
-int demo_server_take(struct demo_server *s, const char *transport, const json_t *body,
+int demo_server_take(struct demo_server *s, const struct demo_format *format, const json_t *body,
     struct demo_request *ret, struct err *reterr)
 {
 	struct demo_prompt *p = &ret->prompt;
-	int rc = demo_request_parse(body, ret, reterr);
+	json_t *chat = format->as_chat && json_is_object(body) ? format->as_chat(body) : NULL;
+	int rc = demo_request_parse(chat ? chat : body, ret, reterr);
 
+	json_decref(chat);
 	if (rc != 0)
 		return rc;
 	s->requests++;
-	demo_journal_request(s->journal, transport, body);
+	demo_journal_request(s->journal, format->transport, body);
 	if (p->times.set && !demo_failures_take(s->failures, p->key, p->times.n))
 		demo_prompt_forgive(p);
 	return 0;

@@ -13,6 +13,7 @@
 #include "base/list.h"
 
 struct demo_failures;
+struct demo_format;
 struct demo_journal;
 struct demo_options;
 struct demo_request;
@@ -35,11 +36,11 @@ struct demo_server {
 int demo_server_run(const struct demo_options *o, struct err *reterr);
 
 /*
- * Take in a chat request: read body (borrowed) into *ret, write it to the
+ * Take in a chat request of that form: read body (borrowed) into *ret, write it to the
  * journal, and forgive its failures when demo:times says so. Returns 0, or what
  * demo_request_parse returned; *ret is untouched then.
  */
-int demo_server_take(struct demo_server *s, const char *transport, const json_t *body,
+int demo_server_take(struct demo_server *s, const struct demo_format *format, const json_t *body,
     struct demo_request *ret, struct err *reterr);
 
 #endif

@@ -165,12 +165,13 @@ static void over_sse_it_is_chunks_usage_and_done(void **state)
 
 		assert_int_equal(r.status, 200);
 		assert_int_equal(strncmp(buf_cstr(&r.lines),
-				     HEAD "\"choices\":[{\"index\":0,\"delta\":{\"content\":\"w0 "
+				     HEAD "\"choices\":[{\"index\":0,\"delta\":{\"role\":"
+					  "\"assistant\",\"content\":\"w0 "
 					  "\"},\"finish_reason\":null}]}\n" HEAD
 					  "\"choices\":[{\"index\":0,\"delta\":{},\"finish_"
 					  "reason\":\"stop\"}]}\n" HEAD
 					  "\"choices\":[],\"usage\":{\"prompt_tokens\":",
-				     300),
+				     320),
 		    0);
 		assert_string_equal(buf_cstr(&r.lines) + r.lines.len - 7, "[DONE]\n");
 		finish(&r);
