@@ -33,13 +33,26 @@ const struct config_key config_keys[] = {
     {"connection.apiKeyOverHttp", CONFIG_BOOL, "false", 0, 0, NULL,
 	"send the key to another machine without encryption, where everyone on the way can read it",
 	false},
+    {"connection.dialect", CONFIG_ENUM, "auto", 0, 0,
+	"auto|openai_chat|lmx_ws|ollama|anthropic|responses",
+	"what the model server speaks; auto: Opta LMX is recognised, all others are asked as "
+	"OpenAI "
+	"chat, or as the path in connection.host says (/api/chat, /v1/messages, /v1/responses)",
+	false},
     {"model.default", CONFIG_TEXT, "", 0, 256, NULL,
 	"model of new sessions; empty: what the server has loaded", false},
     {"model.firstTokenTimeoutMs", CONFIG_INT, "120000", 50, 3600000, NULL,
 	"longest wait for the first token", false},
     {"model.idleTimeoutMs", CONFIG_INT, "60000", 50, 3600000, NULL,
 	"longest silence between tokens", false},
-    {"model.contextTokens", CONFIG_INT, "0", 0, 100000000, NULL, "context size; 0: ask the server",
+    {"model.contextTokens", CONFIG_INT, "0", 0, 100000000, NULL,
+	"context size; 0: ask the server. Ollama, in its own dialect, is told to give the model so "
+	"much",
+	false},
+    {"model.keepAlive", CONFIG_TEXT, "", 0, 32, NULL,
+	"how long Ollama, in its own dialect, keeps the model loaded: 30m, 24h, -1 for ever; "
+	"empty: "
+	"as it likes",
 	false},
     {"model.maxTokens", CONFIG_INT, "0", 0, 10000000, NULL,
 	"longest answer in tokens; 0: the server's own limit", false},

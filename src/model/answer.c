@@ -13,18 +13,61 @@
 #include "model/delta.h"
 #include "model/text.h"
 
+static struct answer_part *last_part(const struct answer *a)
+{
+	return a->part_count ? &a->parts[a->part_count - 1] : NULL;
+}
+
+/* A new part, or NULL when there are too many. */
+static struct answer_part *add_part(struct answer *a, enum answer_kind kind)
+{
+	if (a->part_count == ANSWER_MAX_PARTS)
+		return NULL;
+	if (!a->parts)
+		a->parts = mem_alloc(ANSWER_MAX_PARTS * sizeof *a->parts);
+	a->parts[a->part_count++] = (struct answer_part){.kind = kind,
+	    .field = a->server_thinks ? a->thinking_name : NULL,
+	    .tagged = !a->server_thinks};
+	return last_part(a);
+}
+
+static void drop_seal(struct answer_part *part)
+{
+	free(part->opaque);
+	part->opaque = NULL;
+}
+
 /* A piece of that kind came: it is of the last part, or begins another. */
 static void note_part(struct answer *a, enum answer_kind kind)
 {
-	const struct answer_part *last = a->part_count ? &a->parts[a->part_count - 1] : NULL;
+	struct answer_part *last = last_part(a);
 
-	if ((last && last->kind == kind && kind != ANSWER_CALL) ||
-	    a->part_count == ANSWER_MAX_PARTS)
-		return;
-	if (!a->parts)
-		a->parts = mem_alloc(ANSWER_MAX_PARTS * sizeof *a->parts);
-	a->parts[a->part_count++] = (struct answer_part){
-	    kind, a->server_thinks ? a->thinking_name : NULL, !a->server_thinks};
+	if (!last || last->kind != kind || last->hidden || kind == ANSWER_CALL)
+		add_part(a, kind);
+	else
+		/* The log has two thoughts in a row as one: the seal of the first is none of both.
+		 */
+		drop_seal(last);
+}
+
+static bool take_seal(struct answer *a, const struct delta *d)
+{
+	struct answer_part *last = last_part(a);
+
+	if (!d->seal.n)
+		return true;
+	a->bytes += d->seal.n;
+	if (a->bytes > ANSWER_MAX_BYTES)
+		return false;
+	if (d->seal_alone || !last || last->kind != ANSWER_THINKING || last->opaque) {
+		last = add_part(a, ANSWER_THINKING);
+		if (!last)
+			return true;
+		last->hidden = true;
+		last->tagged = false;
+	}
+	last->opaque = mem_strndup(d->seal.p, d->seal.n);
+	return true;
 }
 
 static void keep_tail(struct answer *a, const char *p, size_t n)
@@ -103,7 +146,7 @@ static void on_thought(void *data)
 
 	for (size_t i = 0; i < a->part_count; i++)
 		if (a->parts[i].kind == ANSWER_TEXT)
-			a->parts[i] = (struct answer_part){ANSWER_THINKING, NULL, true};
+			a->parts[i] = (struct answer_part){.kind = ANSWER_THINKING, .tagged = true};
 	a->texts = 0;
 	a->on_thought(a->data);
 }
@@ -132,6 +175,8 @@ void answer_free(struct answer *a)
 	model_text_free(a->text);
 	marks_finish(&a->marks);
 	assembly_free(&a->assembly);
+	for (size_t i = 0; i < a->part_count; i++)
+		drop_seal(&a->parts[i]);
 	free(a->parts);
 	buf_finish(&a->joint);
 }
@@ -169,14 +214,18 @@ int answer_take(struct answer *a, const struct delta *d)
 	}
 	if (d->has_usage) {
 		a->has_usage = true;
-		a->prompt_tokens = d->prompt_tokens;
-		a->completion_tokens = d->completion_tokens;
+		/* Some tell the one at the beginning and the other at the end. */
+		a->prompt_tokens = d->prompt_tokens ? d->prompt_tokens : a->prompt_tokens;
+		a->completion_tokens =
+		    d->completion_tokens ? d->completion_tokens : a->completion_tokens;
 	}
 	if (d->thinking_name)
 		a->thinking_name = d->thinking_name;
 	a->server_thinks |= d->thinking.n > 0;
 	if (d->thinking.n)
 		model_text_feed(text, true, d->thinking.p, d->thinking.n);
+	if (!take_seal(a, d))
+		return ERR_LIMIT;
 	if (d->text.n)
 		model_text_feed(text, false, d->text.p, d->text.n);
 	return 0;
@@ -271,6 +320,10 @@ void answer_put_parts(const struct answer *a, struct buf *out)
 			json_write_cstr(&w, "field", a->parts[i].field);
 		if (a->parts[i].kind == ANSWER_THINKING && a->parts[i].tagged)
 			json_write_bool(&w, "tagged", true);
+		if (a->parts[i].hidden)
+			json_write_bool(&w, "hidden", true);
+		if (a->parts[i].opaque)
+			json_write_cstr(&w, "opaque", a->parts[i].opaque);
 		json_write_end(&w);
 	}
 	json_write_end(&w);

@@ -34,6 +34,8 @@ struct answer_part {
 	enum answer_kind kind;
 	const char *field; /* of a thought: the member it came under, static; NULL: not told */
 	bool tagged;	   /* of a thought: it stood in the text */
+	bool hidden;	   /* of a thought: it has no text */
+	char *opaque;	   /* owned; of a thought: what goes back with it, or NULL */
 };
 
 struct answer {

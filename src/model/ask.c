@@ -26,8 +26,9 @@
 enum ask_state { ASK_PREFLIGHT, ASK_STREAM, ASK_BACKOFF, ASK_ENDED };
 
 enum {
-	ASK_LOADING_MS = 1000, /* between two looks at a server that loads */
-	ASK_MAX_PINGED = 5,    /* so many times as long as silence a server may only say it lives */
+	ASK_MAX_KEEP_ALIVE = 64, /* bytes; the settings allow fewer */
+	ASK_LOADING_MS = 1000,	 /* between two looks at a server that loads */
+	ASK_MAX_PINGED = 5, /* so many times as long as silence a server may only say it lives */
 };
 
 struct model_ask {
@@ -35,6 +36,7 @@ struct model_ask {
 	struct model_ask_opts opts; /* strings point into the copies below */
 	struct buf tools;
 	char model[256];
+	char keep_alive[ASK_MAX_KEEP_ALIVE];
 	enum ask_state state;
 	const struct dialect *dialect; /* that is spoken, or will be */
 	uv_timer_t timer;	       /* silence, or the backoff; carries the free */
@@ -386,12 +388,22 @@ static bool go_on(struct model_ask *a, const char *why)
 
 /* --- preflight --- */
 
+/* What the server is known to speak; one that shows itself as LMX has a WebSocket. */
+static void choose_dialect(struct model_ask *a, bool lmx)
+{
+	const struct dialect *named = model_server_dialect(a->opts.server);
+
+	if (named && named->framing != FRAMING_WS)
+		a->dialect = named;
+	else if (!named && !lmx)
+		a->dialect = &dialect_openai_chat;
+}
+
 static void on_ready(struct model_ask *a, const struct preflight_answer *answer)
 {
 	if (!a->model[0])
 		snprintf(a->model, sizeof a->model, "%s", answer->model);
-	if (!answer->lmx)
-		a->dialect = &dialect_openai_chat;
+	choose_dialect(a, answer->lmx);
 	a->dropped |= model_server_dropped(a->opts.server, a->model);
 	if (!a->ready) {
 		a->ready = true;
@@ -463,7 +475,8 @@ static bool asked_without(struct model_ask *a, const char *said)
 	char message[700];
 
 	if (a->answer.got_delta ||
-	    !negotiation_find(said, a->dropped, a->tools.len > 0, a->opts.max_tokens > 0, &n))
+	    !negotiation_find(said, a->dropped | (DROP_ALL & ~a->dialect->can_drop),
+		a->tools.len > 0, a->opts.max_tokens > 0, &n))
 		return false;
 	a->dropped |= n.drop;
 	model_server_note_drop(a->opts.server, a->model, n.drop);
@@ -703,6 +716,8 @@ static void put_request(struct model_ask *a, struct buf *out)
 	    .request_id = a->request_id,
 	    .tools = a->tools.len ? buf_cstr(&a->tools) : NULL,
 	    .max_tokens = a->opts.max_tokens,
+	    .context_tokens = a->opts.context_tokens,
+	    .keep_alive = a->keep_alive,
 	    .dropped = a->dropped,
 	    .go_on = a->continued && a->answer.texts};
 	char server[300];
@@ -752,6 +767,8 @@ struct model_ask *model_ask_start(uv_loop_t *loop, const struct model_ask_opts *
 	a->dropped = opts->dropped;
 	a->begun_us = clock_mono_us();
 	snprintf(a->model, sizeof a->model, "%s", opts->model);
+	if (opts->keep_alive)
+		snprintf(a->keep_alive, sizeof a->keep_alive, "%s", opts->keep_alive);
 	if (opts->tools)
 		buf_adds(&a->tools, opts->tools);
 	ids_make("req_", 8, a->request_id, sizeof a->request_id);

@@ -55,6 +55,9 @@ struct model_ask_opts {
 	const char *model;   /* "": what the server has loaded */
 	const char *tools;   /* JSON array text, or NULL */
 	uint64_t max_tokens; /* 0: the server's limit */
+	/* What the settings want of a server that can be told (model/dialect.h). */
+	uint64_t context_tokens;
+	const char *keep_alive;
 	uint64_t first_token_ms, idle_ms;
 	bool no_ws;	  /* do not try the WebSocket */
 	unsigned dropped; /* enum drop: what was refused before in what this asks about */

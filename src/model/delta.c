@@ -95,8 +95,7 @@ static void mend_escapes(const char *p, size_t n, struct buf *out)
 	}
 }
 
-/* A text that is made for *d: it lasts as long. */
-static struct str keep(struct delta *d, struct buf *text)
+struct str delta_keep(struct delta *d, struct buf *text)
 {
 	size_t n = text->len;
 	char *p = buf_steal(text);
@@ -121,7 +120,7 @@ static struct str restore_bad_bytes(struct delta *d, struct str s)
 			buf_addc(&out, s.p[i]);
 		}
 	}
-	return keep(d, &out);
+	return delta_keep(d, &out);
 }
 
 static void take_usage(struct delta *d, const json_t *usage)
@@ -155,7 +154,7 @@ static struct str take_more(struct delta *d, const json_t *call)
 		json_object_del(rest, known[i]);
 	if (json_object_size(rest)) {
 		json_put(&text, rest);
-		more = keep(d, &text);
+		more = delta_keep(d, &text);
 		more = (struct str){more.p + 1, more.n - 2};
 	}
 	json_decref(rest);
@@ -172,10 +171,10 @@ static struct str take_arguments(struct delta *d, const json_t *args)
 	if (!json_is_object(args))
 		return (struct str){NULL, 0};
 	json_put(&text, args);
-	return keep(d, &text);
+	return delta_keep(d, &text);
 }
 
-static int take_tool(struct delta *d, const json_t *call)
+int delta_take_call(struct delta *d, const json_t *call)
 {
 	const json_t *function = json_object_get(call, "function");
 	const json_t *from = json_is_object(function) ? function : call;
@@ -210,7 +209,7 @@ static struct str take_content(struct delta *d, const json_t *content)
 
 		buf_add(&text, one.p, one.n);
 	}
-	return text.len ? keep(d, &text) : (struct str){NULL, 0};
+	return text.len ? delta_keep(d, &text) : (struct str){NULL, 0};
 }
 
 static void take_thinking(struct delta *d, const json_t *delta)
@@ -231,11 +230,11 @@ static int take_calls(struct delta *d, const json_t *delta)
 	size_t i;
 
 	json_array_foreach (calls, i, one)
-		if (take_tool(d, one) != 0)
+		if (delta_take_call(d, one) != 0)
 			return ERR_SYNTAX;
 	/* As it was before there could be several. */
 	one = json_object_get(delta, "function_call");
-	return json_is_object(one) && !json_array_size(calls) ? take_tool(d, one) : 0;
+	return json_is_object(one) && !json_array_size(calls) ? delta_take_call(d, one) : 0;
 }
 
 static int take_openai(struct delta *d, const json_t *root)
@@ -277,7 +276,7 @@ static int take_lmx(struct delta *d, const json_t *root, const char *type)
 	} else if (strcmp(type, "chat.thinking") == 0) {
 		d->thinking = json_str(root, "content");
 	} else if (strcmp(type, "chat.tool_call") == 0) {
-		return take_tool(d, json_object_get(root, "tool_call"));
+		return delta_take_call(d, json_object_get(root, "tool_call"));
 	} else if (is_done(type)) {
 		d->done = true;
 		take_finish(d, root);
@@ -309,26 +308,39 @@ static void take_short(struct delta *d, const json_t *root)
 	take_usage(d, json_object_get(root, "usage"));
 }
 
-static int take(struct delta *d, const json_t *root, bool error)
+/* What the chat API and LMX say. */
+static int take_chat(struct delta *d, const json_t *root)
 {
 	const char *type = json_cstr(root, "type", "");
 
-	/* Some wrap an error into a list. */
-	if (json_is_array(root) && json_is_object(json_array_get(root, 0)))
-		root = json_array_get(root, 0);
-	if (!json_is_object(root))
-		return error ? (error_of(root, d->error, sizeof d->error, &d->context_overflow), 0)
-			     : ERR_SYNTAX;
 	if (is_lmx(type))
 		return take_lmx(d, root, type);
-	if (error || error_is(root)) {
-		error_of(root, d->error, sizeof d->error, &d->context_overflow);
-		return 0;
-	}
 	if (json_object_get(root, "choices"))
 		return take_openai(d, root);
 	take_short(d, root);
 	return 0;
+}
+
+/* LMX's frames say themselves what they are. */
+static bool is_chat_error(const json_t *root)
+{
+	return !is_lmx(json_cstr(root, "type", "")) && error_is(root);
+}
+
+typedef int delta_reader(struct delta *d, const json_t *root);
+
+static int take(struct delta *d, const json_t *root, bool error, delta_reader *reader)
+{
+	/* Some wrap an error into a list. */
+	if (json_is_array(root) && json_is_object(json_array_get(root, 0)))
+		root = json_array_get(root, 0);
+	if (!json_is_object(root) && !error)
+		return ERR_SYNTAX;
+	if (error || (reader == take_chat ? is_chat_error(root) : error_is_named(root))) {
+		error_of(root, d->error, sizeof d->error, &d->context_overflow);
+		return 0;
+	}
+	return reader(d, root);
 }
 
 /* Members of a plain token's message that we know of, and a few that we do not. */
@@ -374,7 +386,7 @@ static int take_words(struct delta *d, const char *p, size_t n, bool error)
 	return 0;
 }
 
-static int parse(const char *p, size_t n, bool error, struct delta *ret)
+static int parse(const char *p, size_t n, bool error, delta_reader *reader, struct delta *ret)
 {
 	struct buf fixed = {0}, mended = {0};
 	const char *came = p;
@@ -395,7 +407,7 @@ static int parse(const char *p, size_t n, bool error, struct delta *ret)
 		n = fixed.len;
 	}
 	rc = json_parse(p, n, &root, NULL);
-	rc = rc == 0 ? take(ret, root, error) : take_words(ret, came, came_n, error);
+	rc = rc == 0 ? take(ret, root, error, reader) : take_words(ret, came, came_n, error);
 	buf_finish(&fixed);
 	buf_finish(&mended);
 	if (carried && rc == 0 && ret->text.p)
@@ -411,7 +423,7 @@ static int parse(const char *p, size_t n, bool error, struct delta *ret)
 int delta_parse(const char *p, size_t n, struct delta *ret)
 {
 	clear(ret);
-	return take_plain_token(p, n, ret) ? 0 : parse(p, n, false, ret);
+	return take_plain_token(p, n, ret) ? 0 : parse(p, n, false, take_chat, ret);
 }
 
 int delta_parse_event(struct str event, const char *p, size_t n, struct delta *ret)
@@ -419,7 +431,14 @@ int delta_parse_event(struct str event, const char *p, size_t n, struct delta *r
 	if (!str_eq(event, "error"))
 		return delta_parse(p, n, ret);
 	clear(ret);
-	return parse(p, n, true, ret);
+	return parse(p, n, true, take_chat, ret);
+}
+
+int delta_parse_as(
+    struct str event, const char *p, size_t n, delta_reader *reader, struct delta *ret)
+{
+	clear(ret);
+	return parse(p, n, str_eq(event, "error"), reader, ret);
 }
 
 void delta_finish(struct delta *d)

@@ -12,6 +12,9 @@
 
 #include "base/str.h"
 
+struct buf;
+struct json_t;
+
 enum {
 	DELTA_MAX_MESSAGE =
 	    1024 * 1024,	    /* a line or frame; longer ones end the turn with model-error */
@@ -29,9 +32,12 @@ struct delta_tool {
 
 struct delta {
 	struct str text, thinking; /* p NULL: none; may hold bytes that are no UTF-8 */
-	bool has_usage, done, refused;
-	uint64_t prompt_tokens, completion_tokens;
-	bool context_overflow;	   /* the error says the prompt does not fit */
+	/* JSON text that goes back with a thought as it came (protocol/item.h, opaque). seal_alone:
+	 * with one of its own that has no text, not with the last. */
+	struct str seal;
+	bool has_usage, done, refused, seal_alone;
+	uint64_t prompt_tokens, completion_tokens; /* totals; 0: not told */
+	bool context_overflow;			   /* the error says the prompt does not fit */
 	const char *thinking_name; /* the member it came under, static; NULL: not told */
 	void *memory;		   /* what strs may point into; delta_finish frees it */
 	size_t owned_count, tool_count;
@@ -53,6 +59,22 @@ int delta_parse(const char *p, size_t n, struct delta *ret);
 /* The same of a server-sent event with that name: "error" says that whatever it holds is one. */
 int delta_parse_event(struct str event, const char *p, size_t n, struct delta *ret);
 void delta_finish(struct delta *d);
+
+/* --- for dialects --- */
+
+/*
+ * As delta_parse_event with a reader of the dialect's own: root is an object and no error; it
+ * returns 0 or ERR_SYNTAX.
+ */
+int delta_parse_as(struct str event, const char *p, size_t n,
+    int (*take)(struct delta *d, const struct json_t *root), struct delta *ret);
+
+/* A call as the chat API has it: {"index","id","function":{"name","arguments"},…}. ERR_SYNTAX:
+ * there are too many. */
+int delta_take_call(struct delta *d, const struct json_t *call);
+
+/* A text that was made for *d lasts as long as it; text is empty then. */
+struct str delta_keep(struct delta *d, struct buf *text);
 
 /*
  * The sentence in an error's body, into out: of JSON in whatever shape, of a page its title, else

@@ -26,6 +26,9 @@ enum drop {
 	DROP_MAX_TOKENS = 1 << 2, /* is called max_completion_tokens */
 	DROP_TOOL_CHOICE = 1 << 3,
 	DROP_SYSTEM = 1 << 4, /* the system's words stand before the first user's */
+	DROP_CACHE = 1 << 5,  /* marks up to where the server may keep what it read */
+	DROP_SEALS = 1 << 6,  /* reasoning that is sealed */
+	DROP_ALL = (1 << 7) - 1,
 };
 
 /* One try at a question. All borrowed. */
@@ -37,18 +40,25 @@ struct put {
 	const char *tools; /* JSON array text, or NULL */
 	const struct item *const *items;
 	size_t count;
-	uint64_t max_tokens; /* 0: the server's limit */
-	unsigned dropped;    /* enum drop */
+	uint64_t max_tokens;	 /* 0: the server's limit */
+	uint64_t context_tokens; /* the context the settings want, 0: the server's own */
+	const char
+	    *keep_alive;  /* how long the model stays loaded; NULL or "": as the server likes */
+	unsigned dropped; /* enum drop */
 	bool go_on; /* the last item is an answer that was cut: it is to go on where it stopped */
 };
 
 struct dialect {
 	const char *name;
-	const char *path; /* behind the server's base */
+	const char *path;  /* behind the server's base */
+	const char *list;  /* likewise: which models there are */
+	unsigned can_drop; /* enum drop: what it has that may be left out */
 	enum framing framing;
 	size_t max_message; /* bytes of one; longer ones end the answer */
 	const struct dialect
 	    *fallback; /* where it cannot be had, before the first delta; or NULL */
+	/* Header lines; key may be "". */
+	void (*put_headers)(struct buf *out, const char *key);
 	void (*put_request)(struct buf *out, const struct put *put);
 	/* What tells the server to stop, or NULL. */
 	void (*put_cancel)(struct buf *out, const char *request_id);
@@ -59,7 +69,22 @@ struct dialect {
 	int (*take)(struct str event, const char *p, size_t n, struct delta *ret);
 };
 
-extern const struct dialect dialect_openai_chat, dialect_lmx_ws;
+extern const struct dialect dialect_openai_chat, dialect_lmx_ws, dialect_ollama, dialect_anthropic,
+    dialect_responses;
+
+/* The row of that name, or NULL. */
+const struct dialect *dialect_find(const char *name);
+
+/* A bearer token, or nothing. */
+void dialect_put_bearer(struct buf *out, const char *key);
+
+/*
+ * Call back for each function in tools (as the chat API has them): its name, its description (""
+ * for none) and the JSON text of its parameters. Borrowed until return.
+ */
+void dialect_each_tool(const char *tools,
+    void (*on_tool)(void *data, const char *name, const char *description, struct str parameters),
+    void *data);
 
 /* The members that the OpenAI chat API and LMX share, as the inside of an object. */
 void openai_chat_put_members(struct buf *out, const struct put *put);

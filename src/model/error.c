@@ -142,15 +142,18 @@ static bool put_sentence(struct buf *out, const json_t *error, int depth)
 	return true;
 }
 
-bool error_is(const json_t *message)
+bool error_is_named(const json_t *message)
 {
 	const json_t *error = json_object_get(message, "error");
-	const char *type = json_cstr(message, "type", ""),
-		   *object = json_cstr(message, "object", "");
 
-	if (json_string_length(error) || json_object_size(error) || json_array_size(error))
-		return true;
-	if (strcmp(type, "error") == 0 || strcmp(object, "error") == 0)
+	return json_string_length(error) || json_object_size(error) || json_array_size(error) ||
+	       strcmp(json_cstr(message, "type", ""), "error") == 0 ||
+	       strcmp(json_cstr(message, "object", ""), "error") == 0;
+}
+
+bool error_is(const json_t *message)
+{
+	if (error_is_named(message))
 		return true;
 	if (json_array_size(json_object_get(message, "choices")) ||
 	    json_object_get(message, "token"))

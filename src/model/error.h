@@ -12,7 +12,10 @@
 struct json_t;
 struct str;
 
-/* Is this message of a stream an error, though nothing says so but its members? */
+/* Does this message of a stream say that it is an error? */
+bool error_is_named(const struct json_t *message);
+
+/* The same where nothing says so but its members, as in the chat API. */
 bool error_is(const struct json_t *message);
 
 /*

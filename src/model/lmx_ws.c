@@ -28,9 +28,12 @@ static int lmx_take(struct str event, const char *p, size_t n, struct delta *ret
 
 const struct dialect dialect_lmx_ws = {.name = "lmx_ws",
     .path = "/v1/chat/stream",
+    .list = "/v1/models",
+    .can_drop = DROP_TOOLS | DROP_USAGE | DROP_MAX_TOKENS | DROP_TOOL_CHOICE | DROP_SYSTEM,
     .framing = FRAMING_WS,
     .max_message = DELTA_MAX_MESSAGE,
     .fallback = &dialect_openai_chat,
+    .put_headers = dialect_put_bearer,
     .put_request = lmx_put_request,
     .put_cancel = lmx_put_cancel,
     .take = lmx_take};

@@ -23,6 +23,7 @@ static const struct listing {
     {"/admin/models", "loaded", "id", true},
     {"/api/ps", "models", "name", true},
     {"/api/v0/models", "data", "id", false},
+    {"/api/tags", "models", "name", false},
 };
 enum { LISTINGS = sizeof listings / sizeof listings[0] };
 
@@ -70,7 +71,8 @@ static struct model *get(struct models *m, const char *id)
 static void take_one(struct models *m, const struct listing *d, const json_t *one)
 {
 	static const char *const sizes[] = {"loaded_context_length", "context_length",
-	    "max_context", "context_size", "max_model_len", "n_ctx", "max_context_length"};
+	    "max_context", "context_size", "max_model_len", "n_ctx", "max_context_length",
+	    "max_input_tokens"};
 	const char *id = json_is_string(one) ? json_string_value(one) : json_cstr(one, d->id, NULL);
 	const char *state = json_cstr(one, "state", NULL);
 	struct model *model;

@@ -3,8 +3,8 @@
 
 /*
  * Which models the model server has, which of them are loaded and how much they take,
- * asked in the dialects there are: OpenAI's /v1/models, LMX's /admin/models, Ollama's /api/ps,
- * LM Studio's /api/v0/models. Loop thread only.
+ * asked in the dialects there are: OpenAI's /v1/models, LMX's /admin/models, Ollama's /api/ps and
+ * /api/tags, LM Studio's /api/v0/models. Loop thread only.
  */
 
 #include <stddef.h>

@@ -139,7 +139,10 @@ static int chat_take(struct str event, const char *p, size_t n, struct delta *re
 
 const struct dialect dialect_openai_chat = {.name = "openai_chat",
     .path = "/v1/chat/completions",
+    .list = "/v1/models",
+    .can_drop = DROP_TOOLS | DROP_USAGE | DROP_MAX_TOKENS | DROP_TOOL_CHOICE | DROP_SYSTEM,
     .framing = FRAMING_SSE,
     .max_message = DELTA_MAX_MESSAGE,
+    .put_headers = dialect_put_bearer,
     .put_request = chat_put_request,
     .take = chat_take};

@@ -15,7 +15,7 @@ struct target;
 struct uv_loop_s;
 
 enum {
-	PROBE_MAX_PATHS = 4,
+	PROBE_MAX_PATHS = 5,
 	PROBE_MAX_ANSWER = 1024 * 1024, /* bytes of one answer; the rest is dropped */
 };
 

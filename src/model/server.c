@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "model/context.h"
 #include "model/delta.h"
+#include "model/dialect.h"
 #include "model/lessons.h"
 #include "model/models.h"
 #include "net/http_client.h"
@@ -22,17 +23,19 @@ struct model_server {
 	uv_loop_t *loop;
 	struct target targets[SERVER_MAX_HOSTS];
 	enum key_state keys[SERVER_MAX_HOSTS];
-	size_t count, at;	/* at: the host in use */
-	char bad_host[512];	/* why a host could not be parsed, "" */
-	struct buf fingerprint; /* the settings as one text, to see a change */
-	struct buf headers;
-	struct lessons lessons;	 /* of the host in use */
-	char model[256];	 /* of the cached preflight */
-	struct models *models;	 /* owned: what the host in use told of its models */
-	bool models_told;	 /* it was asked: not again */
-	bool answered;		 /* a question, since it is in use */
-	bool lmx;		 /* the host in use is Opta LMX */
-	uint64_t ready_until_us; /* 0: nothing cached */
+	size_t count, at;	       /* at: the host in use */
+	char bad_host[512];	       /* why a host could not be parsed, "" */
+	struct buf fingerprint;	       /* the settings as one text, to see a change */
+	const struct dialect *dialect; /* of the settings; NULL: found out */
+	struct buf key;		       /* "" for none */
+	struct buf headers;	       /* for the host in use */
+	struct lessons lessons;	       /* of the host in use */
+	char model[256];	       /* of the cached preflight */
+	struct models *models;	       /* owned: what the host in use told of its models */
+	bool models_told;	       /* it was asked: not again */
+	bool answered;		       /* a question, since it is in use */
+	bool lmx;		       /* the host in use is Opta LMX */
+	uint64_t ready_until_us;       /* 0: nothing cached */
 	unsigned generation;
 	unsigned revision; /* of the settings */
 };
@@ -75,6 +78,7 @@ void model_server_free(struct model_server *s)
 	if (!s)
 		return;
 	buf_finish(&s->fingerprint);
+	buf_finish(&s->key);
 	buf_finish(&s->headers);
 	lessons_forget(&s->lessons);
 	models_free(s->models);
@@ -107,9 +111,45 @@ static enum key_state key_state_of(
 	return t->tls || target_is_local(t) || o->key_over_http ? KEY_SENT : KEY_PLAIN;
 }
 
+const struct dialect *model_server_dialect(const struct model_server *s)
+{
+	const char *said = s->count ? s->targets[s->at].dialect : NULL;
+
+	if (s->dialect)
+		return s->dialect;
+	return said ? dialect_find(said) : NULL;
+}
+
+/* Only Opta LMX has a route of its own to say that it is ready. */
+static enum probe first_probe(const struct model_server *s)
+{
+	const struct dialect *dialect = model_server_dialect(s);
+
+	return dialect && dialect->framing != FRAMING_WS ? PROBE_MODELS : PROBE_READYZ;
+}
+
+/* Where the list of models is. */
+static const char *list_path(const struct model_server *s)
+{
+	const struct dialect *dialect = model_server_dialect(s);
+
+	return (dialect ? dialect : &dialect_openai_chat)->list;
+}
+
+static void put_headers(struct model_server *s)
+{
+	const struct dialect *dialect = model_server_dialect(s);
+	bool sent = s->count && s->keys[s->at] == KEY_SENT;
+
+	buf_clear(&s->headers);
+	(dialect ? dialect : &dialect_openai_chat)
+	    ->put_headers(&s->headers, sent ? buf_cstr(&s->key) : "");
+}
+
 /* Another host is in use: what is known is the last one's. */
 static void forget_host(struct model_server *s)
 {
+	put_headers(s);
 	models_free(s->models);
 	s->models = models_new();
 	s->models_told = s->answered = false;
@@ -123,9 +163,9 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	struct buf fingerprint = {0};
 	bool same;
 
-	buf_addf(&fingerprint, "%d\n%s\n%s\n%d %d %d\n", opts->port, opts->api_key,
+	buf_addf(&fingerprint, "%d\n%s\n%s\n%d %d %d\n%s\n", opts->port, opts->api_key,
 	    opts->key_host ? opts->key_host : "", opts->key_port, opts->key_to_fallbacks,
-	    opts->key_over_http);
+	    opts->key_over_http, opts->dialect ? opts->dialect->name : "");
 	for (size_t i = 0; i < opts->host_count; i++)
 		buf_addf(&fingerprint, "%s\n", opts->hosts[i]);
 	same = s->fingerprint.len == fingerprint.len &&
@@ -148,8 +188,9 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 			first = t;
 		s->keys[s->count++] = key_state_of(opts, i, t, first);
 	}
-	buf_clear(&s->headers);
-	buf_addf(&s->headers, "Authorization: Bearer %s\r\n", opts->api_key);
+	buf_clear(&s->key);
+	buf_adds(&s->key, opts->api_key);
+	s->dialect = opts->dialect;
 	s->ready_until_us = 0;
 	forget_host(s);
 	s->revision++;
@@ -181,8 +222,6 @@ void model_server_name(const struct model_server *s, char *out, size_t size)
 
 const char *model_server_headers(const struct model_server *s)
 {
-	if (!s->count || s->keys[s->at] != KEY_SENT)
-		return "";
 	return buf_cstr((struct buf *)(uintptr_t)&s->headers);
 }
 
@@ -207,7 +246,11 @@ void model_server_key_note(const struct model_server *s, char *out, size_t size)
 
 uint64_t model_server_context(const struct model_server *s, const char *model)
 {
-	return models_context(s->models, model);
+	uint64_t tokens = models_context(s->models, model);
+
+	/* It tells only of models that are loaded, and cuts what is too long without a word. */
+	return !tokens && model_server_dialect(s) == &dialect_ollama ? MODELS_OLLAMA_CONTEXT
+								     : tokens;
 }
 
 void model_server_answered(struct model_server *s)
@@ -498,8 +541,8 @@ static void on_models(struct preflight_call *p)
 	if (bare)
 		t->bare = p->status == 200;
 	if (p->status == 200)
-		models_take(
-		    p->server->models, "/v1/models", p->body.p ? p->body.p : "", p->body.len);
+		models_take(p->server->models, bare ? "/v1/models" : list_path(p->server),
+		    p->body.p ? p->body.p : "", p->body.len);
 	if (p->status == 401 || p->status == 403)
 		refused(p);
 	else if (p->status == 503)
@@ -545,7 +588,7 @@ static void unreachable(struct preflight_call *p, const struct err *err)
 	if (++p->tried < s->count) {
 		s->at = (s->at + 1) % s->count;
 		forget_host(s);
-		p->probe = PROBE_READYZ;
+		p->probe = first_probe(s);
 		context_probe_cancel(p->context);
 		p->context = NULL;
 		probe(p);
@@ -593,10 +636,10 @@ static void probe(struct preflight_call *p)
 		snprintf(path, sizeof path, "%s/models%s", t->prefix, t->query);
 	else
 		target_path(
-		    t, p->probe == PROBE_READYZ ? "/readyz" : "/v1/models", path, sizeof path);
+		    t, p->probe == PROBE_READYZ ? "/readyz" : list_path(s), path, sizeof path);
 	p->status = 0;
 	buf_clear(&p->body);
-	if (!s->models_told && !p->context && p->probe == PROBE_READYZ)
+	if (!s->models_told && !p->context && p->probe == first_probe(s))
 		p->context = context_probe_start(
 		    s->loop, t, model_server_headers(s), s->models, on_context, p);
 	p->call = http_call_start(s->loop, &(struct http_call_opts){.host = t->host,
@@ -644,7 +687,7 @@ static void begin(struct preflight_call *p)
 	p->revision = s->revision;
 	p->tried = 0;
 	p->ready = false;
-	p->probe = PROBE_READYZ;
+	p->probe = first_probe(s);
 	if (!s->count || clock_mono_us() < s->ready_until_us)
 		uv_timer_start(&p->soon, on_soon, 0, 0);
 	else

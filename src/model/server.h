@@ -13,6 +13,7 @@
 
 #include "model/target.h"
 
+struct dialect;
 struct err;
 struct model_server;
 struct uv_loop_s;
@@ -37,6 +38,7 @@ struct server_opts {
 	const char *key_host;
 	int key_port;
 	bool key_to_fallbacks, key_over_http;
+	const struct dialect *dialect; /* it speaks; NULL: found out */
 };
 
 enum preflight {
@@ -88,7 +90,10 @@ void model_server_name(const struct model_server *s, char *out, size_t size);
  * none. */
 void model_server_key_note(const struct model_server *s, char *out, size_t size);
 
-/* Header lines for a request to the host in use: bearer token or nothing. Borrowed. */
+/* What the host in use speaks, as the settings or its address say; NULL: nobody said. */
+const struct dialect *model_server_dialect(const struct model_server *s);
+
+/* Header lines for a request to the host in use: its key and what its dialect wants. Borrowed. */
 const char *model_server_headers(const struct model_server *s);
 
 /* The model of a server's list to ask when nobody named one, into out: one that is loaded before

@@ -65,14 +65,19 @@ static bool take_query(struct str *path, struct target *t)
  * address of a question itself. */
 static void take_endpoint(struct str *path, struct target *t)
 {
-	static const char *const endpoints[] = {"/chat/completions", "/completions", "/models"};
+	static const struct {
+		const char *end, *dialect;
+	} endpoints[] = {{"/chat/completions", "openai_chat"}, {"/completions", NULL},
+	    {"/models", NULL}, {"/messages", "anthropic"}, {"/responses", "responses"},
+	    {"/api/chat", "ollama"}};
 
 	while (path->n && path->p[path->n - 1] == '/')
 		path->n--;
 	for (size_t i = 0; i < sizeof endpoints / sizeof endpoints[0] && !t->bare; i++)
-		if (ends(*path, endpoints[i])) {
-			path->n -= strlen(endpoints[i]);
+		if (ends(*path, endpoints[i].end)) {
+			path->n -= strlen(endpoints[i].end);
 			t->bare = true;
+			t->dialect = endpoints[i].dialect;
 		}
 	if (ends(*path, "/v1")) {
 		path->n -= 3;
@@ -82,8 +87,14 @@ static void take_endpoint(struct str *path, struct target *t)
 
 void target_path(const struct target *t, const char *path, char *out, size_t size)
 {
+	static const char api[] = "/api";
+	struct str prefix = str_of(t->prefix);
+
 	if (t->bare && strncmp(path, "/v1/", 4) == 0)
 		path += 3;
+	/* Ollama's paths bring what people take for its base. */
+	else if (ends(prefix, api) && strncmp(path, "/api/", 5) == 0)
+		path += sizeof api - 1;
 	snprintf(out, size, "%s%s%s", t->prefix, path, t->query);
 }
 

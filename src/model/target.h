@@ -18,9 +18,10 @@ struct target {
 	char host[256];
 	int port;
 	bool tls;
-	char prefix[512]; /* put before each path, "" or "/api" */
-	char query[256];  /* put behind it, "" or "?api-version=1" */
-	bool bare;	  /* the prefix names the version itself: paths go without their "/v1" */
+	char prefix[512];    /* put before each path, "" or "/api" */
+	char query[256];     /* put behind it, "" or "?api-version=1" */
+	bool bare;	     /* the prefix names the version itself: paths go without their "/v1" */
+	const char *dialect; /* static: what the address itself says it speaks; NULL: it does not */
 };
 
 /* Room for any path of a target with its 0. */

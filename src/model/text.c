@@ -1,6 +1,8 @@
 /* Joining characters and telling thinking from the answer. */
 #include "model/text.h"
 
+#include <assert.h>
+
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -145,7 +147,9 @@ static void join(struct model_text *t, int which, const char *p, size_t n)
 	buf_add(&raw, p, n);
 	left = utf8_repair(&t->joined, raw.p, raw.len, true);
 	t->partial_len[which] = left;
-	if (left)
+	/* What is left is the end of what there was. */
+	assert(left <= raw.len);
+	if (left && raw.p)
 		memcpy(t->partial[which], raw.p + raw.len - left, left);
 	buf_finish(&raw);
 }

@@ -8,6 +8,7 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "model/dialect.h"
 #include "model/server.h"
 #include "session/background.h"
 #include "session/feed.h"
@@ -23,7 +24,8 @@ void core_server_opts(const struct config *config, struct server_opts *o)
 	    .key_host = config_text(config, "connection.apiKeyHost"),
 	    .key_port = (int)config_int(config, "connection.apiKeyPort"),
 	    .key_to_fallbacks = config_bool(config, "connection.apiKeyToFallbacks"),
-	    .key_over_http = config_bool(config, "connection.apiKeyOverHttp")};
+	    .key_over_http = config_bool(config, "connection.apiKeyOverHttp"),
+	    .dialect = dialect_find(config_text(config, "connection.dialect"))};
 	o->hosts[o->host_count++] = config_text(config, "connection.host");
 	for (size_t i = 0; o->host_count < SERVER_MAX_HOSTS; i++) {
 		const char *host = config_list(config, "connection.fallbackHosts", i);

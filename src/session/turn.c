@@ -707,6 +707,8 @@ static void ask(struct turn *t)
 		.model = model,
 		.tools = t->tools.len ? buf_cstr(&t->tools) : NULL,
 		.max_tokens = (uint64_t)config_int(config, "model.maxTokens"),
+		.context_tokens = (uint64_t)config_int(config, "model.contextTokens"),
+		.keep_alive = config_text(config, "model.keepAlive"),
 		.first_token_ms = (uint64_t)config_int(config, "model.firstTokenTimeoutMs"),
 		.idle_ms = (uint64_t)config_int(config, "model.idleTimeoutMs"),
 		.no_ws = core_lacks_ws(s->core, s->row.id),

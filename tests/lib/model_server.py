@@ -1,4 +1,4 @@
-"""A model server that says what a test wants, in the OpenAI dialect unless told otherwise."""
+"""A model server that says what a test wants: in the chat API of OpenAI, or in the events of any other that a test writes out."""
 import http.server
 import json
 import socket
@@ -32,7 +32,7 @@ class ModelServer:
     """
 
     def __init__(self, answer, gets=None):
-        self.answer, self.bodies, self.paths = answer, [], []
+        self.answer, self.bodies, self.paths, self.headers = answer, [], [], []
         self.gets = {"/v1/models": {"data": [{"id": "m"}]}, **(gets or {})}
         self.closing = threading.Event()
         owner = self
@@ -73,6 +73,7 @@ class ModelServer:
     def post(self, handler):
         body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
         self.paths.append(handler.path)
+        self.headers.append({name.lower(): value for name, value in handler.headers.items()})
         self.bodies.append(body)
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
