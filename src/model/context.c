@@ -12,7 +12,7 @@ static const char *const paths[] = {"/props", "/admin/models", "/api/ps", "/api/
 
 struct context_probe {
 	struct probe *probe;
-	struct models *models; /* borrowed */
+	struct models *models; /* a reference: the server may forget it meanwhile */
 	context_cb *on_done;
 	void *data;
 };
@@ -22,6 +22,7 @@ void context_probe_cancel(struct context_probe *p)
 	if (!p)
 		return;
 	probe_cancel(p->probe);
+	models_free(p->models);
 	free(p);
 }
 
@@ -37,6 +38,7 @@ static void on_done(void *data)
 {
 	struct context_probe p = *(struct context_probe *)data;
 
+	models_free(p.models);
 	free(data);
 	p.on_done(p.data);
 }
@@ -46,7 +48,7 @@ struct context_probe *context_probe_start(uv_loop_t *loop, const struct target *
 {
 	struct context_probe *p = mem_zalloc(1, sizeof *p);
 
-	p->models = models;
+	p->models = models_ref(models);
 	p->on_done = on_done_cb;
 	p->data = data;
 	p->probe = probe_start(loop, &(struct probe_opts){.target = target,

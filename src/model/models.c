@@ -34,6 +34,7 @@ struct model {
 };
 
 struct models {
+	unsigned refs;	    /* owners besides the first */
 	struct model *list; /* owned */
 	size_t count;
 	bool told;	/* somebody told which ones are loaded */
@@ -45,10 +46,19 @@ struct models *models_new(void)
 	return mem_zalloc(1, sizeof(struct models));
 }
 
+struct models *models_ref(struct models *m)
+{
+	m->refs++;
+	return m;
+}
+
 void models_free(struct models *m)
 {
-	if (!m)
+	if (!m || m->refs) {
+		if (m)
+			m->refs--;
 		return;
+	}
 	for (size_t i = 0; i < m->count; i++)
 		free(m->list[i].id);
 	free(m->list);

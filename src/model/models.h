@@ -40,6 +40,8 @@ void models_cancel(struct models_call *call);
 
 struct models; /* an ordered set of what is known */
 struct models *models_new(void);
+/* Another owner of the same: each of them frees it. */
+struct models *models_ref(struct models *m);
 void models_free(struct models *m);
 /* The answer to a GET of path. What is no such answer changes nothing. */
 void models_take(struct models *m, const char *path, const char *p, size_t n);

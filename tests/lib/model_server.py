@@ -28,7 +28,7 @@ CUT = object()    # close the connection within the answer
 class ModelServer:
     """
     answer(body, n) gives what request number n (from 0) is answered with: a list of chunks (dicts), raw bytes, HANG
-    and CUT; a stream that ends in order ends with [DONE]. gets: path -> dict, or (status, dict), for GET requests.
+    and CUT; a stream that ends in order ends with [DONE]. gets: path -> dict, (status, dict), or what gives one of them, for GET requests.
     """
 
     def __init__(self, answer, gets=None):
@@ -62,6 +62,7 @@ class ModelServer:
 
     def get(self, handler):
         found = self.gets.get(handler.path.split("?")[0], (404, {}))
+        found = found() if callable(found) else found
         status, body = found if isinstance(found, tuple) else (200, found)
         data = json.dumps(body).encode()
         handler.send_response(status)

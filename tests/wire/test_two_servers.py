@@ -3,7 +3,8 @@ import http.server
 import json
 import threading
 
-from opta_test import Demo, check_equal, stack
+from model_server import ModelServer, stop, text
+from opta_test import Daemon, Demo, Home, check, check_equal, only, stack, stop_event, wait_for
 from tools import Bench
 
 
@@ -80,3 +81,28 @@ def test_a_websocket_that_one_server_lacks_is_tried_at_the_other():
     daemon.http("PATCH", f"/v3/sessions/{sid}", {"metadata": {"device": f"127.0.0.1:{having.port}"}}).expect(200)
     daemon.run_turn(sid, "hello")
     check_equal("the second", having.requests()[-1]["transport"], "ws")
+
+
+def test_what_a_server_still_says_after_another_was_chosen_is_nobodys():
+    """The first server's answer on its contexts comes when the settings name the second one."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def late():
+        asked.set()
+        go_on.wait(10)
+        return {"default_generation_settings": {"n_ctx": 12345}}
+    first = ModelServer(lambda body, n: [], {"/props": late})
+    second = ModelServer(lambda body, n: [text("hi"), stop()])
+    home = Home({"connection.host": first.host})
+    daemon = Daemon(home)
+    turn = daemon.submit(daemon.create()["id"], "one")
+    check(asked.wait(10), "the first server was not asked for its context")
+    home.opta("config", "set", "connection.host", second.host).expect(0)
+    wait_for(lambda: "read again" in home.log(), 5, "the daemon to read its settings")
+    go_on.set()
+    sid = daemon.create()["id"]
+    events = daemon.run_turn(sid, "two")
+    stop_event(events, "turn.done")
+    check_equal("context", only(events, "turn.start")[0]["payload"].get("contextTokens", 0), 0)
+    check(turn, "the turn was accepted")
+    first.close()
