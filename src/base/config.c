@@ -39,8 +39,22 @@ const struct config_key config_keys[] = {
 	"OpenAI "
 	"chat, or as the path in connection.host says (/api/chat, /v1/messages, /v1/responses)",
 	false},
+    {"servers.NAME.url", CONFIG_TEXT, "", 0, 1024, NULL,
+	"another model server, whose models are called NAME/model; `opta servers add` sets it",
+	false},
+    {"servers.NAME.dialect", CONFIG_ENUM, "auto", 0, 0,
+	"auto|openai_chat|lmx_ws|ollama|anthropic|responses", "what it speaks", false},
+    {"servers.NAME.apiKey", CONFIG_TEXT, "", 0, 4096, NULL, "its key, sent to it alone", true},
+    {"servers.NAME.keyCommand", CONFIG_TEXT, "", 0, 4096, NULL,
+	"a command for the shell that prints its key (a password manager); run when it is needed",
+	false},
+    {"servers.NAME.keyOverHttp", CONFIG_BOOL, "false", 0, 0, NULL,
+	"send its key without encryption to another machine, where everyone on the way can read it",
+	false},
     {"model.default", CONFIG_TEXT, "", 0, 256, NULL,
-	"model of new sessions; empty: what the server has loaded", false},
+	"model of new sessions, NAME/model for one of another server; empty: what the server has "
+	"loaded",
+	false},
     {"model.firstTokenTimeoutMs", CONFIG_INT, "120000", 50, 3600000, NULL,
 	"longest wait for the first token", false},
     {"model.idleTimeoutMs", CONFIG_INT, "60000", 50, 3600000, NULL,
@@ -133,6 +147,67 @@ struct config {
 	json_t *unknown; /* owned; dotted name -> value, kept for writing */
 };
 
+/* --- named model servers --- */
+
+static const char server_prefix[] = "servers.", server_place[] = "servers.NAME.";
+
+bool config_server_name_ok(const char *name)
+{
+	size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+
+	return n > 0 && n <= CONFIG_MAX_SERVER_NAME && !name[n] && strcmp(name, "default") != 0 &&
+	       strcmp(name, "NAME") != 0;
+}
+
+void config_server_key(const char *name, const char *field, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s.%s", server_prefix, name, field);
+}
+
+/* The server's name in a key servers.NAME.FIELD, into out, and the field. NULL: it is none. */
+static const char *server_field(const char *key, char out[CONFIG_MAX_SERVER_NAME + 1])
+{
+	const char *name = key + sizeof server_prefix - 1, *dot;
+
+	if (strncmp(key, server_prefix, sizeof server_prefix - 1) != 0)
+		return NULL;
+	dot = strchr(name, '.');
+	if (!dot || dot - name > CONFIG_MAX_SERVER_NAME)
+		return NULL;
+	snprintf(out, CONFIG_MAX_SERVER_NAME + 1, "%.*s", (int)(dot - name), name);
+	return config_server_name_ok(out) ? dot + 1 : NULL;
+}
+
+bool config_server(const struct config *c, size_t i, char out[CONFIG_MAX_SERVER_NAME + 1])
+{
+	const char *key, *field;
+	json_t *value;
+
+	json_object_foreach (c->values, key, value) {
+		field = server_field(key, out);
+		if (field && strcmp(field, "url") == 0 && i-- == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Does the key name what the row stands for? */
+static bool is_row(const struct config_key *k, const char *key)
+{
+	char name[CONFIG_MAX_SERVER_NAME + 1];
+	size_t n = sizeof server_place - 1;
+	const char *field;
+
+	if (strcmp(k->name, key) == 0)
+		return true;
+	if (strncmp(k->name, server_place, n) != 0)
+		return false;
+	field = server_field(key, name);
+	return field && strcmp(k->name + n, field) == 0;
+}
+
+/* --- the table --- */
+
 const struct config_key *config_find(const char *name, const char **ret_nearest)
 {
 	const struct config_key *nearest = NULL;
@@ -141,7 +216,7 @@ const struct config_key *config_find(const char *name, const char **ret_nearest)
 	for (const struct config_key *k = config_keys; k->name; k++) {
 		size_t d;
 
-		if (strcmp(k->name, name) == 0)
+		if (is_row(k, name))
 			return k;
 		d = str_distance(k->name, name);
 		if (d < best) {
@@ -508,6 +583,10 @@ int config_set(struct config *c, const char *name, const char *value, struct err
 
 	if (!k)
 		return unknown_key(name, reterr);
+	if (strncmp(name, server_place, sizeof server_place - 1) == 0)
+		return err_set(reterr, ERR_UNKNOWN,
+		    "%s: put the server's name in the place of NAME; `opta servers list` has them",
+		    name);
 	if (!typed_ok(k, value))
 		return err_set(reterr, ERR_RANGE,
 		    "%s: control characters (escapes, line ends, tabs) have no place in it", name);
@@ -515,6 +594,12 @@ int config_set(struct config *c, const char *name, const char *value, struct err
 	if (!v || !value_ok(k, v)) {
 		json_decref(v);
 		return bad_value(k, name, NULL, reterr);
+	}
+	if (strcmp(k->name, "servers.NAME.url") == 0 && !config_is_set(c, name) &&
+	    config_server(c, CONFIG_MAX_SERVERS - 1, (char[CONFIG_MAX_SERVER_NAME + 1]){0})) {
+		json_decref(v);
+		return err_set(reterr, ERR_RANGE, "%s: there are %d servers already", name,
+		    CONFIG_MAX_SERVERS);
 	}
 	if (!sockets_ok(k, v)) {
 		json_decref(v);

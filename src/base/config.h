@@ -20,7 +20,11 @@ struct config;
 struct err;
 
 /* A configuration file larger than this is refused. */
-enum { CONFIG_MAX_BYTES = 256 * 1024 };
+enum {
+	CONFIG_MAX_BYTES = 256 * 1024,
+	CONFIG_MAX_SERVERS = 32,     /* named model servers */
+	CONFIG_MAX_SERVER_NAME = 32, /* bytes: letters, digits, "-" and "_" */
+};
 
 enum config_type {
 	CONFIG_TEXT,  /* a string; min..max is its length */
@@ -33,7 +37,7 @@ enum config_type {
 };
 
 struct config_key {
-	const char *name; /* "daemon.port" */
+	const char *name; /* "daemon.port"; "servers.NAME.url": one for each name there is */
 	enum config_type type;
 	const char *fallback; /* the default, as it is typed on the command line */
 	int64_t min, max;
@@ -78,6 +82,17 @@ void config_range(const struct config *c, const char *name, int64_t *ret_low, in
 
 /* The i-th string of a CONFIG_LIST, NULL past its end. Borrowed from c. */
 const char *config_list(const struct config *c, const char *name, size_t i);
+
+/* --- named model servers --- */
+
+/* Can a server have that name? "default" is that of connection.host. */
+bool config_server_name_ok(const char *name);
+
+/* The name of the i-th server that has a url, into out. False past the last. */
+bool config_server(const struct config *c, size_t i, char out[CONFIG_MAX_SERVER_NAME + 1]);
+
+/* The key servers.NAME.FIELD into out, which it fits for a name that is ok. */
+void config_server_key(const char *name, const char *field, char *out, size_t size);
 
 /* Append the value as it would be typed (a secret too: the caller decides). */
 void config_show(const struct config *c, const char *name, struct buf *out);

@@ -8,24 +8,33 @@
 #include "cli/settings.h"
 #include "cli/term.h"
 
-static void list_one(const struct config *c, const struct config_key *k)
+static void list_one(const struct config *c, const struct config_key *k, const char *name)
 {
 	struct buf value = {0};
 
-	config_show(c, k->name, &value);
+	config_show(c, name, &value);
 	if (k->secret && value.len) {
 		buf_clear(&value);
 		buf_adds(&value, "(set)");
 	}
-	term_line("%-30s %-24s %s%s", k->name, value.len ? buf_cstr(&value) : "-",
-	    config_is_set(c, k->name) ? "* " : "  ", k->help);
+	term_line("%-30s %-24s %s%s", name, value.len ? buf_cstr(&value) : "-",
+	    config_is_set(c, name) ? "* " : "  ", k->help);
 	buf_finish(&value);
 }
 
 static void list(const struct config *c)
 {
+	const char *set;
+
 	for (const struct config_key *k = config_keys; k->name; k++)
-		list_one(c, k);
+		list_one(c, k, k->name);
+	for (size_t i = 0; (set = config_nth_set(c, i)); i++) {
+		const struct config_key *k = config_find(set, NULL);
+
+		/* One of many that a row stands for. */
+		if (strcmp(k->name, set) != 0)
+			list_one(c, k, set);
+	}
 	printf("\n* set in config.json; the others are defaults\n");
 }
 

@@ -182,6 +182,7 @@ int cmd_env_show(const struct cmd_line *line)
 {
 	struct config *config = NULL;
 	struct paths paths;
+	const char *name;
 	int rc;
 
 	if (!is_name(line->words[0]))
@@ -189,13 +190,12 @@ int cmd_env_show(const struct cmd_line *line)
 	rc = open_paths(&paths);
 	if (rc == EXIT_DONE)
 		rc = load(&paths, line->words[0], &config);
-	for (const struct config_key *k = config_keys; rc == EXIT_DONE && k->name; k++) {
+	for (size_t i = 0; rc == EXIT_DONE && (name = config_nth_set(config, i)); i++) {
 		struct buf value = {0};
 
-		if (!config_is_set(config, k->name))
-			continue;
-		config_show(config, k->name, &value);
-		term_line("%-30s %s", k->name, k->secret && value.len ? "(set)" : buf_cstr(&value));
+		config_show(config, name, &value);
+		term_line("%-30s %s", name,
+		    config_find(name, NULL)->secret && value.len ? "(set)" : buf_cstr(&value));
 		buf_finish(&value);
 	}
 	config_free(config);
