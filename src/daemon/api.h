@@ -32,6 +32,7 @@ void api_permission_resolve(struct call *call);
 
 /* api_models.c */
 void api_models(struct call *call);
+void api_server_test(struct call *call);
 /* The daemon stops: answer who still waits for the model server. */
 void api_models_stop(struct server *s);
 

@@ -20,7 +20,7 @@
 #include "base/paths.h"
 #include "daemon/lifecycle.h"
 #include "model/server.h"
-#include "session/core.h"
+#include "session/model_servers.h"
 #include "store/salvage.h"
 #include "tools/sandbox.h"
 
@@ -133,7 +133,7 @@ static void check_model(struct doctor *d)
 		check(d, "model", false, NULL, "unknown: config.json is damaged");
 		return;
 	}
-	core_server_opts(d->config, &o);
+	model_servers_opts(d->config, NULL, &o);
 	uv_loop_init(&d->loop);
 	q.server = model_server_new(&d->loop, &o);
 	model_server_preflight(q.server, on_preflight, &q);

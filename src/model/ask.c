@@ -621,8 +621,10 @@ static void on_status(struct model_ask *a, const struct exchange_result *r)
 		retry(a, TURN_ERROR_MODEL, message);
 		return;
 	}
-	if (r->status == 401 || r->status == 403)
+	if (r->status == 401 || r->status == 403) {
 		model_server_key_note(a->opts.server, note, sizeof note);
+		model_server_key_refused(a->opts.server);
+	}
 	snprintf(message, sizeof message, "the model server refused the request (HTTP %d): %s%s",
 	    r->status, said, note);
 	fail(a, said, false, message);

@@ -12,6 +12,7 @@
 #include "model/context.h"
 #include "model/delta.h"
 #include "model/dialect.h"
+#include "model/key_command.h"
 #include "model/lessons.h"
 #include "model/models.h"
 #include "net/http_client.h"
@@ -27,7 +28,10 @@ struct model_server {
 	char bad_host[512];	       /* why a host could not be parsed, "" */
 	struct buf fingerprint;	       /* the settings as one text, to see a change */
 	const struct dialect *dialect; /* of the settings; NULL: found out */
+	char label[64];		       /* its name in the settings, "" for connection.host */
 	struct buf key;		       /* "" for none */
+	struct buf key_command;	       /* "" for none */
+	bool key_known;		       /* the command printed it */
 	struct buf headers;	       /* for the host in use */
 	struct lessons lessons;	       /* of the host in use */
 	char model[256];	       /* of the cached preflight */
@@ -49,6 +53,7 @@ struct preflight_call {
 	void *data;
 	struct http_call *call;	       /* NULL when none is under way */
 	struct context_probe *context; /* likewise */
+	struct key_command *key;       /* likewise */
 	bool ready;		       /* all but the context is known */
 	uv_timer_t soon;	       /* delivers a cached answer; carries the free */
 	enum probe probe;
@@ -73,12 +78,22 @@ struct model_server *model_server_new(uv_loop_t *loop, const struct server_opts 
 	return s;
 }
 
+static void forget_key(struct model_server *s)
+{
+	if (s->key.p)
+		explicit_bzero(s->key.p, s->key.len);
+	buf_clear(&s->key);
+	s->key_known = false;
+}
+
 void model_server_free(struct model_server *s)
 {
 	if (!s)
 		return;
 	buf_finish(&s->fingerprint);
+	forget_key(s);
 	buf_finish(&s->key);
+	buf_finish(&s->key_command);
 	buf_finish(&s->headers);
 	lessons_forget(&s->lessons);
 	models_free(s->models);
@@ -92,7 +107,8 @@ static enum key_state key_state_of(
 	struct target key;
 
 	/* A key with a line end would be two headers; the table of settings allows any text. */
-	if (!o->api_key[0] || strpbrk(o->api_key, "\r\n"))
+	if ((!o->api_key[0] && !(o->key_command && o->key_command[0])) ||
+	    strpbrk(o->api_key, "\r\n"))
 		return KEY_NONE;
 	if (o->key_host && o->key_host[0]) {
 		if (target_parse(o->key_host, o->key_port ? o->key_port : o->port, &key, NULL) != 0)
@@ -163,7 +179,8 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 	struct buf fingerprint = {0};
 	bool same;
 
-	buf_addf(&fingerprint, "%d\n%s\n%s\n%d %d %d\n%s\n", opts->port, opts->api_key,
+	buf_addf(&fingerprint, "%s\n%s\n%d\n%s\n%s\n%d %d %d\n%s\n", opts->name ? opts->name : "",
+	    opts->key_command ? opts->key_command : "", opts->port, opts->api_key,
 	    opts->key_host ? opts->key_host : "", opts->key_port, opts->key_to_fallbacks,
 	    opts->key_over_http, opts->dialect ? opts->dialect->name : "");
 	for (size_t i = 0; i < opts->host_count; i++)
@@ -188,8 +205,11 @@ bool model_server_configure(struct model_server *s, const struct server_opts *op
 			first = t;
 		s->keys[s->count++] = key_state_of(opts, i, t, first);
 	}
-	buf_clear(&s->key);
+	snprintf(s->label, sizeof s->label, "%s", opts->name ? opts->name : "");
+	forget_key(s);
 	buf_adds(&s->key, opts->api_key);
+	buf_clear(&s->key_command);
+	buf_adds(&s->key_command, opts->key_command ? opts->key_command : "");
 	s->dialect = opts->dialect;
 	s->ready_until_us = 0;
 	forget_host(s);
@@ -225,6 +245,28 @@ const char *model_server_headers(const struct model_server *s)
 	return buf_cstr((struct buf *)(uintptr_t)&s->headers);
 }
 
+const char *model_server_label(const struct model_server *s)
+{
+	return s->label;
+}
+
+void model_server_key_refused(struct model_server *s)
+{
+	if (s->key_command.len && s->key_known) {
+		forget_key(s);
+		put_headers(s);
+	}
+}
+
+/* The settings of a server with a name are others, and it has one host. */
+static void put_named_note(const struct model_server *s, char *out, size_t size)
+{
+	snprintf(out, size,
+	    "; its key was not sent, as the way to that machine is not encrypted: use https://, or "
+	    "`opta config set servers.%s.keyOverHttp true`",
+	    s->label);
+}
+
 void model_server_key_note(const struct model_server *s, char *out, size_t size)
 {
 	static const char *const notes[] = {
@@ -241,7 +283,10 @@ void model_server_key_note(const struct model_server *s, char *out, size_t size)
 	};
 	enum key_state state = s->count ? s->keys[s->at] : KEY_NONE;
 
-	snprintf(out, size, "%s", notes[state] ? notes[state] : "");
+	if (s->label[0] && state == KEY_PLAIN)
+		put_named_note(s, out, size);
+	else
+		snprintf(out, size, "%s", notes[state] ? notes[state] : "");
 }
 
 uint64_t model_server_context(const struct model_server *s, const char *model)
@@ -302,6 +347,7 @@ void preflight_cancel(struct preflight_call *p)
 	p->closing = true;
 	http_call_cancel(p->call);
 	context_probe_cancel(p->context);
+	key_command_cancel(p->key);
 	uv_close((uv_handle_t *)&p->soon, on_closed);
 }
 
@@ -346,6 +392,8 @@ static bool outdated(struct preflight_call *p)
 	p->call = NULL;
 	context_probe_cancel(p->context);
 	p->context = NULL;
+	key_command_cancel(p->key);
+	p->key = NULL;
 	begin(p);
 	return true;
 }
@@ -518,12 +566,22 @@ static void on_readyz(struct preflight_call *p)
 
 static void refused(struct preflight_call *p)
 {
+	struct model_server *s = p->server;
 	char note[300];
 	struct err why;
 
-	model_server_key_note(p->server, note, sizeof note);
-	err_set(&why, -EACCES, "the model server refused us (HTTP %d)%s", p->status,
-	    note[0] ? note : ": set its key with `opta config set connection.apiKey …`");
+	model_server_key_note(s, note, sizeof note);
+	if (!note[0] && s->key_command.len)
+		snprintf(note, sizeof note,
+		    "; its key is what the command of servers.%s.keyCommand prints", s->label);
+	else if (!note[0] && s->label[0])
+		snprintf(note, sizeof note,
+		    ": set its key with `opta config set servers.%s.apiKey …`", s->label);
+	else if (!note[0])
+		snprintf(
+		    note, sizeof note, ": set its key with `opta config set connection.apiKey …`");
+	model_server_key_refused(s);
+	err_set(&why, -EACCES, "the model server refused us (HTTP %d)%s", p->status, note);
 	finish(p, PREFLIGHT_REFUSED, &why);
 }
 
@@ -679,6 +737,26 @@ static void on_soon(uv_timer_t *timer)
 	answer(p, PREFLIGHT_READY, NULL);
 }
 
+/* The key is there, or it is said why not. */
+static void on_key(void *data, const char *key, const struct err *why)
+{
+	struct preflight_call *p = data;
+	struct model_server *s = p->server;
+
+	p->key = NULL;
+	if (outdated(p))
+		return;
+	if (!key) {
+		finish(p, PREFLIGHT_REFUSED, why);
+		return;
+	}
+	forget_key(s);
+	buf_adds(&s->key, key);
+	s->key_known = true;
+	put_headers(s);
+	probe(p);
+}
+
 /* The first question, with the settings there are now. */
 static void begin(struct preflight_call *p)
 {
@@ -690,6 +768,8 @@ static void begin(struct preflight_call *p)
 	p->probe = first_probe(s);
 	if (!s->count || clock_mono_us() < s->ready_until_us)
 		uv_timer_start(&p->soon, on_soon, 0, 0);
+	else if (s->key_command.len && !s->key_known && s->keys[s->at] == KEY_SENT)
+		p->key = key_command_start(s->loop, buf_cstr(&s->key_command), on_key, p);
 	else
 		probe(p);
 }

@@ -29,7 +29,9 @@ struct server_opts {
 	const char *hosts[SERVER_MAX_HOSTS]; /* in order; as typed */
 	size_t host_count;
 	int port;	     /* where a host names none */
+	const char *name;    /* of a server that has one (servers.NAME); NULL: connection.host */
 	const char *api_key; /* "" for none */
+	const char *key_command; /* prints the key when it is needed; NULL or "": none */
 	/*
 	 * The key goes to the server it was set for and to no other: key_host (NULL or "":
 	 * hosts[0]) at key_port (0: port). To the hosts after the first, or to another machine
@@ -89,6 +91,12 @@ void model_server_name(const struct model_server *s, char *out, size_t size);
 /* Why the key is not sent to the host in use, as the end of a sentence; "" when it is, or there is
  * none. */
 void model_server_key_note(const struct model_server *s, char *out, size_t size);
+
+/* The name it has in the settings, "" when it is connection.host's. Borrowed. */
+const char *model_server_label(const struct model_server *s);
+
+/* It refused the key: a command that prints it is run again next time. */
+void model_server_key_refused(struct model_server *s);
 
 /* What the host in use speaks, as the settings or its address say; NULL: nobody said. */
 const struct dialect *model_server_dialect(const struct model_server *s);

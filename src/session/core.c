@@ -8,33 +8,14 @@
 #include "base/config.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "model/dialect.h"
 #include "model/server.h"
 #include "session/background.h"
 #include "session/feed.h"
+#include "session/model_servers.h"
 #include "session/session.h"
 #include "store/store.h"
 #include "tools/pool.h"
 #include "tools/sandbox.h"
-
-void core_server_opts(const struct config *config, struct server_opts *o)
-{
-	*o = (struct server_opts){.port = (int)config_int(config, "connection.port"),
-	    .api_key = config_text(config, "connection.apiKey"),
-	    .key_host = config_text(config, "connection.apiKeyHost"),
-	    .key_port = (int)config_int(config, "connection.apiKeyPort"),
-	    .key_to_fallbacks = config_bool(config, "connection.apiKeyToFallbacks"),
-	    .key_over_http = config_bool(config, "connection.apiKeyOverHttp"),
-	    .dialect = dialect_find(config_text(config, "connection.dialect"))};
-	o->hosts[o->host_count++] = config_text(config, "connection.host");
-	for (size_t i = 0; o->host_count < SERVER_MAX_HOSTS; i++) {
-		const char *host = config_list(config, "connection.fallbackHosts", i);
-
-		if (!host)
-			break;
-		o->hosts[o->host_count++] = host;
-	}
-}
 
 static void on_support(void *data, const struct sandbox_support *support)
 {
@@ -60,12 +41,10 @@ static void on_crash(void *data, const char *why)
 struct core *core_new(const struct core_opts *opts)
 {
 	struct core *c = mem_zalloc(1, sizeof *c);
-	struct server_opts server;
 
 	c->opts = *opts;
 	list_init(&c->followers);
-	core_server_opts(opts->config, &server);
-	c->server = model_server_new(opts->loop, &server);
+	c->servers = model_servers_new(opts->loop, opts->config);
 	c->feed = feed_new(opts->loop);
 	c->pool = pool_new(&(struct pool_opts){.loop = opts->loop,
 	    .program = opts->tool_program,
@@ -109,9 +88,11 @@ static bool add(struct map *m, const char *key)
 
 static void learn(struct core *c, struct map *m, const char *key)
 {
-	if (c->learned_generation != model_server_generation(c->server))
+	unsigned generation = model_server_generation(model_servers_default(c->servers));
+
+	if (c->learned_generation != generation)
 		forget(&c->no_ws);
-	c->learned_generation = model_server_generation(c->server);
+	c->learned_generation = generation;
 	add(m, key);
 }
 
@@ -122,7 +103,9 @@ bool core_note_artifacts(struct core *c, const char *session_id)
 
 static bool knows(const struct core *c, const struct map *m, const char *key)
 {
-	return c->learned_generation == model_server_generation(c->server) && map_get(m, key);
+	return c->learned_generation ==
+		   model_server_generation(model_servers_default(c->servers)) &&
+	       map_get(m, key);
 }
 
 void core_note_no_ws(struct core *c, const char *session_id)
@@ -145,49 +128,6 @@ void core_set_port(struct core *c, int port)
 	pool_set_port(c->pool, port);
 }
 
-/* Model servers that sessions named; more than anybody has. */
-enum { CORE_MAX_DEVICES = 64 };
-
-struct device {
-	char *name;		     /* owned */
-	struct model_server *server; /* owned */
-};
-
-struct model_server *core_server(struct core *c, const char *device)
-{
-	struct device *d;
-
-	if (!device[0])
-		return c->server;
-	d = map_get(&c->devices, device);
-	if (d)
-		return d->server;
-	if (c->devices.len >= CORE_MAX_DEVICES)
-		return NULL;
-	d = mem_zalloc(1, sizeof *d);
-	d->name = mem_strdup(device);
-	d->server = model_server_new(
-	    c->opts.loop, &(struct server_opts){.hosts = {device},
-			      .host_count = 1,
-			      .port = (int)config_int(c->opts.config, "connection.port"),
-			      .api_key = ""});
-	map_put(&c->devices, d->name, d);
-	return d->server;
-}
-
-static void free_devices(struct core *c)
-{
-	struct device *d;
-	size_t at = 0;
-
-	while ((d = map_next(&c->devices, &at))) {
-		model_server_free(d->server);
-		free(d->name);
-		free(d);
-	}
-	map_finish(&c->devices);
-}
-
 void core_free(struct core *c)
 {
 	if (!c)
@@ -196,8 +136,7 @@ void core_free(struct core *c)
 	forget(&c->artifact_dirs);
 	background_free(c->background);
 	pool_free(c->pool);
-	free_devices(c);
-	model_server_free(c->server);
+	model_servers_free(c->servers);
 	feed_free(c->feed);
 	map_finish(&c->sessions);
 	map_finish(&c->loading);
@@ -206,11 +145,8 @@ void core_free(struct core *c)
 
 void core_configure(struct core *c, const struct config *config)
 {
-	struct server_opts server;
-
 	c->opts.config = config;
-	core_server_opts(config, &server);
-	model_server_configure(c->server, &server);
+	model_servers_configure(c->servers, config);
 	pool_set_workers(c->pool, (unsigned)config_int(config, "daemon.workerPoolSize"));
 }
 

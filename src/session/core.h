@@ -15,9 +15,8 @@
 
 struct config;
 struct background;
-struct model_server;
+struct model_servers;
 struct pool;
-struct server_opts;
 struct session;
 struct store;
 struct store_stats;
@@ -40,9 +39,8 @@ struct core_opts {
 /* Fields are for the session floor; other floors use the functions. */
 struct core {
 	struct core_opts opts;
-	struct model_server *server; /* owned */
-	struct map devices; /* struct device, owned: model servers that sessions named themselves */
-	struct pool *pool;  /* owned: tool calls */
+	struct model_servers *servers; /* owned */
+	struct pool *pool;	       /* owned: tool calls */
 	struct background *background; /* owned: processes that outlive their turn */
 	struct map
 	    sessions; /* id -> struct session, loaded ones; borrowed by those who hold a ref */
@@ -63,16 +61,6 @@ struct core {
 	void (*on_stopped)(void *data);
 	void *stopped_data;
 };
-
-/* What the settings say of the model server: all strings are borrowed from config. */
-void core_server_opts(const struct config *config, struct server_opts *ret);
-
-/*
- * The model server of a session whose metadata names `device` (host:port),
- * or with "" the settings' own. The API key of the settings is not for others. NULL: too many are
- * named.
- */
-struct model_server *core_server(struct core *c, const char *device);
 
 /* The daemon listens on port: tools may not reach it. */
 void core_set_port(struct core *c, int port);

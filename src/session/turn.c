@@ -34,6 +34,7 @@
 #include "protocol/item.h"
 #include "session/core.h"
 #include "session/history.h"
+#include "session/model_servers.h"
 #include "session/permission.h"
 #include "session/prompt.h"
 #include "session/round.h"
@@ -483,12 +484,18 @@ static void tell_trimmed(struct turn *t)
 static bool on_ready(void *data, const char *model, uint64_t context_tokens)
 {
 	struct turn *t = data;
+	const char *label = model_server_label(t->server);
+	struct buf shown = {0};
 
 	free(t->model);
 	t->model = mem_strdup(model);
 	t->context_tokens = context_tokens;
-	note_answering(t->session, model);
-	begin(t, model, context_tokens);
+	if (label[0])
+		buf_addf(&shown, "%s/", label);
+	buf_adds(&shown, model);
+	note_answering(t->session, buf_cstr(&shown));
+	begin(t, buf_cstr(&shown), context_tokens);
+	buf_finish(&shown);
 	if (make_prompt(t) != 0)
 		return false;
 	tell_trimmed(t);
@@ -673,14 +680,22 @@ static void on_answered(void *data, const struct model_result *result)
 	}
 }
 
-/* The model server the session names, or the settings' own. */
-static struct model_server *server_of(const struct session *s)
+/*
+ * Which server is asked for which model: the one the session names itself, else the one the model's
+ * name means. NULL: too many are named.
+ */
+static struct model_server *server_of(const struct session *s, const char **ret_model)
 {
+	const struct config *config = s->core->opts.config;
 	json_t *metadata = NULL;
 	struct model_server *server;
+	const char *device;
 
+	*ret_model = s->row.model[0] ? s->row.model : config_text(config, "model.default");
 	json_parse(s->row.metadata, strlen(s->row.metadata), &metadata, NULL);
-	server = core_server(s->core, json_cstr(metadata, "device", ""));
+	device = json_cstr(metadata, "device", "");
+	server = device[0] ? model_servers_device(s->core->servers, device)
+			   : model_servers_of(s->core->servers, *ret_model, ret_model);
 	json_decref(metadata);
 	return server;
 }
@@ -689,13 +704,13 @@ static void ask(struct turn *t)
 {
 	struct session *s = t->session;
 	const struct config *config = s->core->opts.config;
-	const char *model = s->row.model[0] ? s->row.model : config_text(config, "model.default");
+	const char *model;
 
 	if (t->state != TURN_ASKING)
 		move(t, TURN_ASKING);
 	buf_clear(&t->tools);
 	t->has_workspace = session_workspace(s, NULL);
-	t->server = server_of(s);
+	t->server = server_of(s, &model);
 	if (!t->server) {
 		fail(t, TURN_ERROR_UNREACHABLE,
 		    "too many sessions name model servers of their own (metadata.device)");
