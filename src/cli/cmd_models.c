@@ -44,6 +44,20 @@ static void put_tokens(char *out, size_t size, const json_t *model)
 		out[0] = '\0';
 }
 
+/* Servers that did not answer, when others did. */
+static void say_silent(const json_t *root)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (json_object_get(root, "servers"), i, one) {
+		const char *error = json_cstr(one, "error", NULL);
+
+		if (error)
+			term_note("%s does not answer: %s", json_cstr(one, "name", "?"), error);
+	}
+}
+
 int cmd_models_list(const struct cmd_line *line)
 {
 	static const char *const heads[] = {"", "MODEL", "STATE", "CONTEXT"};
@@ -57,6 +71,7 @@ int cmd_models_list(const struct cmd_line *line)
 	if (!root)
 		return EXIT_ERROR;
 	list = json_object_get(root, "models");
+	say_silent(root);
 	t = table_new(4, heads);
 	json_array_foreach (list, i, one) {
 		put_tokens(tokens, sizeof tokens, one);

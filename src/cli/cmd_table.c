@@ -46,6 +46,21 @@ static const struct cmd_option daemon_status_options[] = {
     END,
 };
 
+static const struct cmd_option server_options[] = {
+    {"--dialect", "NAME",
+	"what it speaks: auto, openai_chat, lmx_ws, ollama, anthropic, responses"},
+    {"--key-env", "VARIABLE",
+	"its key is in this environment variable now; it is kept in config.json"},
+    {"--key-command", "COMMAND", "a command that prints its key (a password manager)"},
+    END,
+};
+
+static const struct cmd_option test_options[] = {
+    {"--model", "NAME", "with this model of it"},
+    {"--json", NULL, "as JSON"},
+    END,
+};
+
 static const struct cmd_option list_options[] = {
     {"--limit", "N", "at most so many (20); 0: all"},
     {"--json", NULL, "as JSON"},
@@ -141,7 +156,22 @@ const struct cmd cmds[] = {
 	"sessions import release.json", cmd_sessions_import},
     {"sessions delete", "ID…", 1, CMD_ANY, "delete sessions for good", delete_options, NULL,
 	"sessions delete 3c6c --yes", cmd_sessions_delete},
-    {"models list", "", 0, 0, "what the model server has; * is the default", status_options, NULL,
+    {"servers add", "NAME ADDRESS", 2, 2, "another model server, whose models are NAME/model",
+	server_options,
+	"The key goes to that server alone, and to another machine only over https://.",
+	"servers add box 192.168.1.5:11434 --dialect ollama\n"
+	"servers add claude https://api.anthropic.com --dialect anthropic --key-env "
+	"ANTHROPIC_API_KEY\n"
+	"servers add work https://llm.example/v1 --key-command 'pass show work/llm'",
+	cmd_servers_add},
+    {"servers list", "", 0, 0, "the model servers; default is that of connection.host",
+	status_options, NULL, NULL, cmd_servers_list},
+    {"servers test", "[NAME]", 0, 1, "ask one two short questions, and say what works",
+	test_options, "Exit code 1 when it does not work.", "servers test box --model qwen3",
+	cmd_servers_test},
+    {"servers remove", "NAME", 1, 1, "take one away, its key as well", NULL, NULL, NULL,
+	cmd_servers_remove},
+    {"models list", "", 0, 0, "what the model servers have; * is the default", status_options, NULL,
 	NULL, cmd_models_list},
     {"models use", "NAME", 1, 1, "new sessions use this model", NULL, NULL, NULL, cmd_models_use},
     {"models info", "NAME", 1, 1, "what the model server says of one", NULL, NULL, NULL,

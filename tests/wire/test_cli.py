@@ -209,6 +209,7 @@ def test_a_running_daemon_applies_a_change():
 def test_daemon_logs_prints_the_last_lines_and_exits():
     home = Home()
     daemon = Daemon(home)
+    wait_for(lambda: "daemon started" in home.log(), 5, "the first line of the log")
     out = home.opta("daemon", "logs", "--lines", "200").expect(0).text
     check_in("the log", f"daemon started on 127.0.0.1:{daemon.port}", out)
     check(len(home.opta("daemon", "logs", "--lines", "1").expect(0).text.splitlines()) <= 1, "expected at most 1 line with --lines 1")
