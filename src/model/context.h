@@ -18,8 +18,8 @@ enum { CONTEXT_PROBE_MS = 1000 }; /* no turn waits longer for this */
 /* All answered, or the time is up. Called once, never before the start returns. */
 typedef void context_cb(void *data);
 
-/* headers: lines for the requests, copied. What is told goes into models, which lasts as long as the
- * probe. */
+/* headers: lines for the requests, copied. What is told goes into models, which the probe holds a
+ * reference to. */
 struct context_probe *context_probe_start(struct uv_loop_s *loop, const struct target *target,
     const char *headers, struct models *models, context_cb *on_done, void *data);
 

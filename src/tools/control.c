@@ -14,14 +14,14 @@ static const char *const names[] = {
     /* version control: hooks, filters, monitors */
     ".git", ".gitattributes", ".gitmodules", ".gitconfig", ".hg", ".hgrc", ".jj", ".husky",
     /* shells that look at each directory */
-    ".envrc", ".direnv", ".autoenv", ".autoenv.zsh", ".autoenv_leave.zsh", ".mise.toml",
-    ".mise.local.toml", ".mise", "mise.toml", "mise.local.toml",
+    ".envrc", ".direnv", ".autoenv", ".autoenv.zsh", ".autoenv_leave.zsh", ".mise",
     /* editors: tasks, settings that name programs, files run at the start */
     ".vscode", ".idea", ".devcontainer", ".devcontainer.json", ".zed", ".cursor", ".fleet", ".vs",
-    ".helix", ".nova", ".vimrc", ".lvimrc", ".exrc", ".nvimrc", ".nvim.lua", ".dir-locals.el",
-    ".dir-locals-2.el",
+    ".helix", ".nova", ".vimrc", ".gvimrc", ".lvimrc", ".exrc", ".nvimrc", ".nvim.lua",
+    ".dir-locals.el", ".dir-locals-2.el",
     /* debuggers and interpreters: files run at the start */
-    ".gdbinit", ".lldbinit", ".pdbrc", ".irbrc", ".pryrc", ".Rprofile",
+    ".gdbinit", ".lldbinit", ".pdbrc", ".irbrc", ".pryrc", ".Rprofile", ".Renviron", ".perldb",
+    ".ghci", ".ocamlinit", ".iex.exs", ".octaverc", ".rdbgrc", ".byebugrc",
     /* agents: hooks, servers that they start */
     ".claude", ".mcp.json", ".codex", ".gemini", ".kiro", ".windsurf", ".roo", ".continue",
     ".opencode", "opencode.json", "opencode.jsonc", ".amazonq"};
@@ -29,10 +29,18 @@ static const char *const names[] = {
 bool control_name(const char *name, unsigned long n)
 {
 	static const char *const suffixes[] = {".code-workspace", ".sublime-project"};
+	/* mise.ENVIRONMENT.toml, with and without a dot before it. */
+	static const char mise[] = "mise.", toml[] = ".toml";
+	const char *bare = n && name[0] == '.' ? name + 1 : name;
+	size_t left = n - (size_t)(bare - name);
 
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
 		if (strlen(names[i]) == n && strncasecmp(names[i], name, n) == 0)
 			return true;
+	if (left >= sizeof mise - 1 + sizeof toml - 2 &&
+	    strncasecmp(bare, mise, sizeof mise - 1) == 0 &&
+	    strncasecmp(bare + left - (sizeof toml - 1), toml, sizeof toml - 1) == 0)
+		return true;
 	for (size_t i = 0; i < sizeof suffixes / sizeof suffixes[0]; i++) {
 		size_t s = strlen(suffixes[i]);
 

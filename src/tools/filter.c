@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -238,6 +239,50 @@ static int filter_deny_uncounted(scmp_filter_ctx ctx, const struct sandbox_opts 
 	return rc;
 }
 
+/*
+ * Limits and priorities of others. With one second of processor time left the kernel would kill the
+ * call's supervisor before it looked at what the call did; at the lowest priority it would hardly
+ * run. A program sets its own limits with pid 0; the priorities of its own threads go by their
+ * numbers, so of those only the supervisor is out of reach: 1 in a namespace, else our parent.
+ */
+static int filter_deny_limits(scmp_filter_ctx ctx)
+{
+	enum { IOPRIO_PROCESS = 1, IOPRIO_USER = 3 }; /* linux/ioprio.h */
+	const struct {
+		int nr;
+		unsigned who;	/* argument that says whose */
+		int which, all; /* what who means: a process; all of the user's. -1: always one */
+	} calls[] = {
+	    {SCMP_SYS(sched_setaffinity), 0, -1, -1},
+	    {SCMP_SYS(sched_setscheduler), 0, -1, -1},
+	    {SCMP_SYS(sched_setparam), 0, -1, -1},
+	    {SCMP_SYS(sched_setattr), 0, -1, -1},
+	    {SCMP_SYS(setpriority), 1, PRIO_PROCESS, PRIO_USER},
+	    {SCMP_SYS(ioprio_set), 1, IOPRIO_PROCESS, IOPRIO_USER},
+	};
+	const uint64_t mask = 0xFFFFFFFFu, supervisors[] = {1, (uint64_t)getppid()};
+	int rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 2,
+	    SCMP_A0(SCMP_CMP_NE, 0, 0), SCMP_A2(SCMP_CMP_NE, 0, 0));
+
+	for (size_t i = 0; rc == 0 && i < 2 * sizeof calls / sizeof calls[0]; i++) {
+		const size_t k = i / 2;
+		struct scmp_arg_cmp who =
+		    SCMP_CMP(calls[k].who, SCMP_CMP_MASKED_EQ, mask, supervisors[i % 2]);
+
+		if (i % 2 && supervisors[1] <= 1)
+			continue;
+		if (calls[k].which < 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[k].nr, 1, who);
+		else
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[k].nr, 2,
+			    SCMP_A0(SCMP_CMP_MASKED_EQ, mask, (uint64_t)calls[k].which), who);
+		if (rc == 0 && calls[k].all >= 0 && i % 2 == 0)
+			rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[k].nr, 1,
+			    SCMP_A0(SCMP_CMP_MASKED_EQ, mask, (uint64_t)calls[k].all));
+	}
+	return rc;
+}
+
 /* Landlock before ABI 3 does not see a file cut short. */
 static int filter_deny_truncate(scmp_filter_ctx ctx, const struct sandbox_opts *o)
 {
@@ -330,6 +375,8 @@ int filter_enter(const struct sandbox_opts *o, int *ret_listener, struct err *re
 		rc = filter_deny_truncate(ctx, o);
 	if (rc == 0)
 		rc = filter_deny_uncounted(ctx, o);
+	if (rc == 0)
+		rc = filter_deny_limits(ctx);
 	/* Typing into the terminal of whoever started the daemon. */
 	if (rc == 0)
 		rc = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,

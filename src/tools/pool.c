@@ -53,7 +53,7 @@ struct pool_call {
 	bool runs;  /* background: its supervisor says so */
 	pid_t pid;  /* background: 0 until the host says so */
 	int status; /* once ended */
-	char why[200];
+	char why[300];
 };
 
 static void fill_places(struct pool *p);
@@ -124,8 +124,11 @@ static void maybe_done(struct pool_call *c)
 		if (WIFSIGNALED(c->status))
 			snprintf(signal_text, sizeof signal_text, " (%s)",
 			    strsignal(WTERMSIG(c->status)));
-		snprintf(
-		    c->why, sizeof c->why, "its process ended without an answer%s", signal_text);
+		/* What its supervisor does at the end of a call, nobody did. */
+		snprintf(c->why, sizeof c->why,
+		    "its process ended without an answer%s, so nobody looked at what it left: look "
+		    "for control files (.git, .envrc, …) in the workspace before you go on",
+		    signal_text);
 	}
 	if (c->answered ? c->answer.crash != NULL : !c->background)
 		crashed(c, c->answered ? c->answer.crash : c->why);

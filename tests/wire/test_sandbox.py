@@ -193,6 +193,35 @@ def test_the_process_that_watches_a_tool_has_no_power_and_shows_nothing():
     check(all(int(line.split()[1], 16) == 0 for line in lines), f"power: {out!r}")
 
 
+def test_nobody_elses_limits_and_priorities_are_changed():
+    """A supervisor with a second of processor time left would be killed before it looked at what its call did."""
+    bench = Bench()
+    out = python(bench, """
+import resource
+def may(name, act):
+    try: act(); print(name, 'DONE')
+    except OSError as e: print(name, e.errno)
+one = os.fork()
+if not one: time.sleep(5); os._exit(0)
+for who, pid in (('supervisor', os.getppid() if os.getppid() > 1 else 1), ('other', one)):
+    for limit in ('CPU', 'NOFILE', 'AS', 'FSIZE'):
+        may(who + limit, lambda: resource.prlimit(pid, getattr(resource, 'RLIMIT_' + limit), (1, 1)))
+may('affinity', lambda: os.sched_setaffinity(1, {0}))
+may('scheduler', lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)))
+may('nice', lambda: os.setpriority(os.PRIO_PROCESS, 1, 19))
+may('all', lambda: os.setpriority(os.PRIO_USER, 0, 19))
+os.kill(one, 9)
+may('own-limit', lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
+may('own-look', lambda: resource.prlimit(os.getpid(), resource.RLIMIT_CPU))
+may('own-affinity', lambda: os.sched_setaffinity(0, os.sched_getaffinity(0)))
+may('own-nice', lambda: os.setpriority(os.PRIO_PROCESS, os.getpid(), os.getpriority(os.PRIO_PROCESS, 0)))
+""")
+    told = dict(line.split() for line in out.splitlines())
+    changed = [name for name, what in told.items() if what == "DONE" and not name.startswith("own-")]
+    check_equal("changed of others", changed, [])
+    check_equal("its own", {name for name, what in told.items() if what == "DONE"}, {"own-limit", "own-look", "own-affinity", "own-nice"})
+
+
 def test_nothing_of_the_daemon_is_inherited():
     bench = Bench()
     out = python(bench, "print(sorted(os.listdir('/proc/self/fd')), os.getsid(0) == os.getpid() or os.getsid(0) != 0, os.isatty(0))")
