@@ -110,10 +110,13 @@ static void reply(struct asked *a)
 		put_models(&w, &a->servers[i]);
 	json_write_end(&w);
 	json_write_cstr(&w, "default", config_text(a->call->server->config, "model.default"));
-	json_write_array(&w, "servers");
-	for (size_t i = 0; i < a->count; i++)
-		put_server(&w, &a->servers[i]);
-	json_write_end(&w);
+	/* Who has one server without a name is told of no others. */
+	if (a->count > 1 || model_server_label(first->server)[0]) {
+		json_write_array(&w, "servers");
+		for (size_t i = 0; i < a->count; i++)
+			put_server(&w, &a->servers[i]);
+		json_write_end(&w);
+	}
 	json_write_end(&w);
 	call_reply(a->call, 200, out.p, out.len);
 	buf_finish(&out);

@@ -18,7 +18,7 @@ def test_commands_options_and_settings_come_from_the_tables():
     first = candidates(home, "")
     check({"do", "chat", "sessions", "daemon", "config", "help"} <= set(first), f"first words: {first!r}")
     check_equal("each once", len(first), len(set(first)))
-    check_equal("se", candidates(home, "se"), ["sessions"])
+    check_equal("se", candidates(home, "se"), ["sessions", "servers"])
     check_equal("daemon st", candidates(home, "daemon", "st"), ["start", "stop", "status"])
     check_equal("options", candidates(home, "do", "--f"), ["--format"])
     check_equal("an option's values", candidates(home, "do", "--format", ""), ["markdown", "text", "json"])

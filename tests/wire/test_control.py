@@ -184,7 +184,7 @@ def test_other_control_files_are_looked_for_in_every_directory_and_old_ones_stay
 
 def test_a_workspace_too_large_to_look_through_is_told_of():
     bench = Bench()
-    end = bench.run("seq -f many/%.0f 200100 >names; mkdir many; xargs touch <names; rm names", timeoutMs=120000)
+    end = bench.run("seq -f many/%.0f 200100 >names; mkdir many; xargs touch <names; rm names", seconds=120, timeoutMs=120000)
     holds("told", end["result"], "not all of the workspace was searched")
     check_equal("ok", end["ok"], False)
     holds("the log", bench.home.log(), "not all of the workspace was searched")
