@@ -184,7 +184,14 @@ def test_other_control_files_are_looked_for_in_every_directory_and_old_ones_stay
 
 def test_a_workspace_too_large_to_look_through_is_told_of():
     bench = Bench()
-    end = bench.run("seq -f many/%.0f 200100 >names; mkdir many; xargs touch <names; rm names", seconds=120, timeoutMs=120000)
+    os.mkdir(bench.path("many"))
+    # Links cost a disk much less than files.
+    for i in range(199800):
+        if i % 10000 == 0:
+            bench.write(f"many/{i}", "")
+        else:
+            os.link(bench.path(f"many/{i // 10000 * 10000}"), bench.path(f"many/{i}"))
+    end = bench.run("seq -f many/more-%.0f 400 | xargs touch", seconds=60, timeoutMs=60000)
     holds("told", end["result"], "not all of the workspace was searched")
     check_equal("ok", end["ok"], False)
     holds("the log", bench.home.log(), "not all of the workspace was searched")
@@ -202,6 +209,9 @@ def test_a_workspace_too_large_to_look_through_is_told_of():
     events = bench.turn(call("run_command", command="echo x >ran; echo evil >many/.envrc"), sid, allow=True, overrides={"dangerous": True})
     check_equal("agreed to", named(events, "tool.end")[0]["ok"], True)
     check(os.path.exists(bench.path("ran")), "it did not run")
+
+
+test_a_workspace_too_large_to_look_through_is_told_of.timeout = 180
 
 
 HELD = "mkdir -p {0} sub; cd sub; git init -q .; " + COMMIT + " x --allow-empty; cd ..; git add sub; cp -r sub/.git/. {0}/; rm -rf sub/.git; echo 'gitdir: ../{0}' >sub/.git; "

@@ -197,7 +197,7 @@ def test_nobody_elses_limits_and_priorities_are_changed():
     """A supervisor with a second of processor time left would be killed before it looked at what its call did."""
     bench = Bench()
     out = python(bench, """
-import resource
+import resource, time
 def may(name, act):
     try: act(); print(name, 'DONE')
     except OSError as e: print(name, e.errno)
