@@ -58,7 +58,13 @@ static void every_default_is_a_value_its_own_row_allows(void **state)
 		struct config *c = config_new();
 		const char *name = k->name;
 		struct err err = {0};
+		char key[64];
 
+		/* A row for each of many stands for one of them here. */
+		if (strncmp(name, "servers.NAME.", 13) == 0) {
+			config_server_key("box", name + 13, key, sizeof key);
+			name = key;
+		}
 		assert_false(config_is_set(c, name));
 		show_is(c, name, k->fallback);
 		if (config_set(c, name, k->fallback, &err) != 0)
