@@ -20,7 +20,7 @@ enum {
 };
 
 /* Set servers.NAME.FIELD. 0, or it was said why not. */
-static int set(struct config *c, const char *name, const char *field, const char *value)
+static int servers_set(struct config *c, const char *name, const char *field, const char *value)
 {
 	char key[SERVERS_MAX_KEY];
 	struct err err;
@@ -29,7 +29,7 @@ static int set(struct config *c, const char *name, const char *field, const char
 	return config_set(c, key, value, &err) == 0 ? 0 : cmd_fail(&err);
 }
 
-static const char *get(const struct config *c, const char *name, const char *field)
+static const char *servers_get(const struct config *c, const char *name, const char *field)
 {
 	char key[SERVERS_MAX_KEY];
 
@@ -39,7 +39,7 @@ static const char *get(const struct config *c, const char *name, const char *fie
 
 static bool is_there(const struct config *c, const char *name)
 {
-	return config_server_name_ok(name) && get(c, name, "url")[0];
+	return config_server_name_ok(name) && servers_get(c, name, "url")[0];
 }
 
 static int no_server(const char *name)
@@ -56,10 +56,10 @@ static int take_key(struct config *c, const char *name, const char *variable)
 
 	if (!key || !key[0])
 		return cmd_error("the environment has no variable %s, or it is empty", variable);
-	return set(c, name, "apiKey", key);
+	return servers_set(c, name, "apiKey", key);
 }
 
-static int add(struct config *c, const struct cmd_line *line)
+static int servers_add(struct config *c, const struct cmd_line *line)
 {
 	const char *name = line->words[0], *dialect = cmd_value(line, "--dialect"),
 		   *command = cmd_value(line, "--key-command"),
@@ -77,11 +77,11 @@ static int add(struct config *c, const struct cmd_line *line)
 		    name, name);
 	if (command && variable)
 		return cmd_usage("servers add", "its key comes from one place");
-	rc = set(c, name, "url", line->words[1]);
+	rc = servers_set(c, name, "url", line->words[1]);
 	if (rc == 0 && dialect)
-		rc = set(c, name, "dialect", dialect);
+		rc = servers_set(c, name, "dialect", dialect);
 	if (rc == 0 && command)
-		rc = set(c, name, "keyCommand", command);
+		rc = servers_set(c, name, "keyCommand", command);
 	if (rc == 0 && variable)
 		rc = take_key(c, name, variable);
 	return rc;
@@ -94,7 +94,7 @@ int cmd_servers_add(const struct cmd_line *line)
 	int rc = settings_load(&paths, &c);
 
 	if (rc == EXIT_DONE)
-		rc = add(c, line);
+		rc = servers_add(c, line);
 	if (rc == EXIT_DONE)
 		rc = settings_save(&paths, c);
 	if (rc == EXIT_DONE)
@@ -137,16 +137,16 @@ int cmd_servers_remove(const struct cmd_line *line)
 
 static const char *key_word(const struct config *c, const char *name)
 {
-	if (get(c, name, "keyCommand")[0])
+	if (servers_get(c, name, "keyCommand")[0])
 		return "from a command";
-	return get(c, name, "apiKey")[0] ? "set" : "";
+	return servers_get(c, name, "apiKey")[0] ? "set" : "";
 }
 
-static void put_json(const struct config *c, json_t *list, const char *name)
+static void servers_put_json(const struct config *c, json_t *list, const char *name)
 {
 	json_array_append_new(
-	    list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "url", get(c, name, "url"),
-		      "dialect", get(c, name, "dialect"), "key", key_word(c, name)));
+	    list, json_pack("{s:s,s:s,s:s,s:s}", "name", name, "url", servers_get(c, name, "url"),
+		      "dialect", servers_get(c, name, "dialect"), "key", key_word(c, name)));
 }
 
 int cmd_servers_list(const struct cmd_line *line)
@@ -173,10 +173,10 @@ int cmd_servers_list(const struct cmd_line *line)
 		"key", config_text(c, "connection.apiKey")[0] ? "set" : ""));
 	for (size_t i = 0; config_server(c, i, name); i++) {
 		table_add(t, "%s", name);
-		table_add(t, "%s", get(c, name, "url"));
-		table_add(t, "%s", get(c, name, "dialect"));
+		table_add(t, "%s", servers_get(c, name, "url"));
+		table_add(t, "%s", servers_get(c, name, "dialect"));
 		table_add(t, "%s", key_word(c, name));
-		put_json(c, list, name);
+		servers_put_json(c, list, name);
 	}
 	if (cmd_flag(line, "--json"))
 		cmd_print_json(list);
@@ -204,7 +204,7 @@ static const char *tools_word(const char *tools)
 	return "not tried";
 }
 
-static void say(const json_t *r)
+static void servers_say(const json_t *r)
 {
 	int64_t context = json_int(r, "contextTokens", 0), rate = json_int(r, "tokensPerSecond", 0);
 	const char *error = json_cstr(r, "error", NULL);
@@ -258,7 +258,7 @@ int cmd_servers_test(const struct cmd_line *line)
 		if (cmd_flag(line, "--json"))
 			cmd_print_json(report);
 		else
-			say(report);
+			servers_say(report);
 		if (json_is_true(json_object_get(report, "works")))
 			rc = EXIT_DONE;
 	}

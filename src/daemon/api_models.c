@@ -90,7 +90,7 @@ static void put_server(struct json_writer *w, struct asked_server *s)
 	json_write_end(w);
 }
 
-static void reply(struct asked *a)
+static void models_reply(struct asked *a)
 {
 	struct buf out = {0};
 	struct json_writer w = {.out = &out};
@@ -136,7 +136,7 @@ static void on_models(void *data, const char *host, const struct buf *list, cons
 	}
 	if (--a->waits)
 		return;
-	reply(a);
+	models_reply(a);
 	finish(a);
 }
 

@@ -124,7 +124,7 @@ static void answer_chat(
 	demo_conn_answer(c, request, &wire);
 }
 
-static void take_chat(struct demo_conn *c, const struct demo_format *format)
+static void http_take_chat(struct demo_conn *c, const struct demo_format *format)
 {
 	struct demo_request request = {0};
 	struct err err = {0};
@@ -161,7 +161,7 @@ static bool dispatch_chat(struct demo_conn *c)
 	if (!format || (o->no_sse && format == &demo_format_sse))
 		return false;
 	if (str_eq(c->head.method, "POST") && !o->no_model) {
-		take_chat(c, format);
+		http_take_chat(c, format);
 		return true;
 	}
 	if (o->no_model)

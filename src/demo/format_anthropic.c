@@ -7,7 +7,7 @@
 #include "demo/answer.h"
 #include "demo/request.h"
 
-static void open_line(struct demo_wire *w, struct json_writer *j, const char *type)
+static void messages_form_open_line(struct demo_wire *w, struct json_writer *j, const char *type)
 {
 	buf_clear(&w->line);
 	*j = (struct json_writer){.out = &w->line};
@@ -15,12 +15,12 @@ static void open_line(struct demo_wire *w, struct json_writer *j, const char *ty
 	json_write_cstr(j, "type", type);
 }
 
-static void begin(struct demo_wire *w, struct buf *out)
+static void messages_form_begin(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer j;
 
 	demo_wire_put_head(w, "text/event-stream", out);
-	open_line(w, &j, "message_start");
+	messages_form_open_line(w, &j, "message_start");
 	json_write_object(&j, "message");
 	json_write_cstr(&j, "id", w->id);
 	json_write_cstr(&j, "type", "message");
@@ -40,13 +40,13 @@ static void begin(struct demo_wire *w, struct buf *out)
 	demo_wire_put_event(w, "message_start", out);
 }
 
-static void put_delta(
+static void messages_form_put_delta(
     struct demo_wire *w, const char *type, const char *field, struct str text, bool raw)
 {
 	struct json_writer j;
 	struct buf quoted = {0};
 
-	open_line(w, &j, "content_block_delta");
+	messages_form_open_line(w, &j, "content_block_delta");
 	json_write_uint(&j, "index", w->blocks - 1);
 	json_write_object(&j, "delta");
 	json_write_cstr(&j, "type", type);
@@ -62,17 +62,18 @@ static void put_delta(
 	buf_finish(&quoted);
 }
 
-static void end_block(struct demo_wire *w, struct buf *out)
+static void messages_form_end_block(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer j;
 
 	if (w->block == DEMO_BLOCK_NONE)
 		return;
 	if (w->block == DEMO_BLOCK_THINKING) {
-		put_delta(w, "signature_delta", "signature", str_of("demo-signature"), false);
+		messages_form_put_delta(
+		    w, "signature_delta", "signature", str_of("demo-signature"), false);
 		demo_wire_put_event(w, "content_block_delta", out);
 	}
-	open_line(w, &j, "content_block_stop");
+	messages_form_open_line(w, &j, "content_block_stop");
 	json_write_uint(&j, "index", w->blocks - 1);
 	json_write_end(&j);
 	demo_wire_put_event(w, "content_block_stop", out);
@@ -80,7 +81,7 @@ static void end_block(struct demo_wire *w, struct buf *out)
 }
 
 /* A call's block begins anew with each call. */
-static void begin_block(
+static void messages_form_begin_block(
     struct demo_wire *w, enum demo_block block, const struct demo_step *step, struct buf *out)
 {
 	struct json_writer j;
@@ -88,8 +89,8 @@ static void begin_block(
 
 	if (w->block == block && block != DEMO_BLOCK_CALL)
 		return;
-	end_block(w, out);
-	open_line(w, &j, "content_block_start");
+	messages_form_end_block(w, out);
+	messages_form_open_line(w, &j, "content_block_start");
 	json_write_uint(&j, "index", w->blocks++);
 	json_write_object(&j, "content_block");
 	switch (block) {
@@ -128,11 +129,11 @@ static const char *reason_of(struct str reason)
 	return "end_turn";
 }
 
-static void put_done(struct demo_wire *w, struct str reason, struct buf *out)
+static void messages_form_put_done(struct demo_wire *w, struct str reason, struct buf *out)
 {
 	struct json_writer j;
 
-	open_line(w, &j, "message_delta");
+	messages_form_open_line(w, &j, "message_delta");
 	json_write_object(&j, "delta");
 	json_write_cstr(&j, "stop_reason", reason_of(reason));
 	json_write_null(&j, "stop_sequence");
@@ -142,24 +143,24 @@ static void put_done(struct demo_wire *w, struct str reason, struct buf *out)
 	json_write_end(&j);
 	json_write_end(&j);
 	demo_wire_put_event(w, "message_delta", out);
-	open_line(w, &j, "message_stop");
+	messages_form_open_line(w, &j, "message_stop");
 	json_write_end(&j);
 	demo_wire_put_event(w, "message_stop", out);
 }
 
-static void put_text(
+static void messages_form_put_text(
     struct demo_wire *w, const struct demo_step *step, struct str text, bool raw, struct buf *out)
 {
-	begin_block(w, DEMO_BLOCK_TEXT, step, out);
-	put_delta(w, "text_delta", "text", text, raw);
+	messages_form_begin_block(w, DEMO_BLOCK_TEXT, step, out);
+	messages_form_put_delta(w, "text_delta", "text", text, raw);
 	demo_wire_put_event(w, "content_block_delta", out);
 }
 
 static void put_end(struct demo_wire *w, const struct demo_step *step, struct buf *out)
 {
 	if (step->kind == DEMO_STEP_DONE) {
-		end_block(w, out);
-		put_done(w, step->text, out);
+		messages_form_end_block(w, out);
+		messages_form_put_done(w, step->text, out);
 	} else if (step->kind == DEMO_STEP_ERROR) {
 		buf_clear(&w->line);
 		buf_adds(&w->line, "{\"type\":\"error\",\"error\":{\"type\":\"api_error\","
@@ -169,32 +170,32 @@ static void put_end(struct demo_wire *w, const struct demo_step *step, struct bu
 	demo_wire_put_end(w, out);
 }
 
-static void put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
+static void messages_form_put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
 {
 	struct buf filler = {0};
 
 	switch (step->kind) {
 	case DEMO_STEP_TEXT:
-		put_text(w, step, step->text, false, out);
+		messages_form_put_text(w, step, step->text, false, out);
 		break;
 	case DEMO_STEP_HUGE:
 		demo_put_filler(step->size, &filler);
-		put_text(w, step, (struct str){filler.p, filler.len}, true, out);
+		messages_form_put_text(w, step, (struct str){filler.p, filler.len}, true, out);
 		buf_finish(&filler);
 		break;
 	case DEMO_STEP_BAD_UTF8:
-		put_text(w, step, step->text, true, out);
+		messages_form_put_text(w, step, step->text, true, out);
 		break;
 	case DEMO_STEP_THINKING:
-		begin_block(w, DEMO_BLOCK_THINKING, step, out);
-		put_delta(w, "thinking_delta", "thinking", step->text, false);
+		messages_form_begin_block(w, DEMO_BLOCK_THINKING, step, out);
+		messages_form_put_delta(w, "thinking_delta", "thinking", step->text, false);
 		demo_wire_put_event(w, "content_block_delta", out);
 		break;
 	case DEMO_STEP_CALL:
-		begin_block(w, DEMO_BLOCK_CALL, step, out);
+		messages_form_begin_block(w, DEMO_BLOCK_CALL, step, out);
 		break;
 	case DEMO_STEP_ARGUMENTS:
-		put_delta(w, "input_json_delta", "partial_json", step->text, false);
+		messages_form_put_delta(w, "input_json_delta", "partial_json", step->text, false);
 		demo_wire_put_event(w, "content_block_delta", out);
 		break;
 	case DEMO_STEP_GARBAGE:
@@ -216,7 +217,7 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 /* --- the chat API's words --- */
 
 /* The text of a content: a string, or blocks with text among them. For the caller to free. */
-static json_t *text_of(const json_t *content)
+static json_t *messages_form_text_of(const json_t *content)
 {
 	struct buf text = {0};
 	const json_t *one;
@@ -246,30 +247,30 @@ static void add_message(json_t *messages, const json_t *message)
 		json_array_append_new(
 		    messages, json_pack("{s:s,s:s,s:o}", "role", "tool", "tool_call_id",
 				  json_cstr(one, "tool_use_id", ""), "content",
-				  text_of(json_object_get(one, "content"))));
+				  messages_form_text_of(json_object_get(one, "content"))));
 	}
 	if (!results)
 		json_array_append_new(
 		    messages, json_pack("{s:O*,s:o}", "role", json_object_get(message, "role"),
-				  "content", text_of(content)));
+				  "content", messages_form_text_of(content)));
 }
 
-static json_t *as_chat(const json_t *request)
+static json_t *messages_form_as_chat(const json_t *request)
 {
 	json_t *chat = json_copy((json_t *)(uintptr_t)request), *messages = json_array();
 	const json_t *system = json_object_get(request, "system"), *one;
 	size_t i;
 
 	if (system)
-		json_array_append_new(
-		    messages, json_pack("{s:s,s:o}", "role", "system", "content", text_of(system)));
+		json_array_append_new(messages, json_pack("{s:s,s:o}", "role", "system", "content",
+						    messages_form_text_of(system)));
 	json_array_foreach (json_object_get(request, "messages"), i, one)
 		add_message(messages, one);
 	json_object_set_new(chat, "messages", messages);
 	return chat;
 }
 
-static void add_calls(json_t *content, const json_t *message)
+static void messages_form_add_calls(json_t *content, const json_t *message)
 {
 	const json_t *one;
 	size_t i;
@@ -288,7 +289,7 @@ static void add_calls(json_t *content, const json_t *message)
 	}
 }
 
-static json_t *as_own(const json_t *answer)
+static json_t *messages_form_as_own(const json_t *answer)
 {
 	const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0),
 		     *message = json_object_get(choice, "message"),
@@ -304,7 +305,7 @@ static json_t *as_own(const json_t *answer)
 	if (text[0])
 		json_array_append_new(
 		    content, json_pack("{s:s,s:s}", "type", "text", "text", text));
-	add_calls(content, message);
+	messages_form_add_calls(content, message);
 	return json_pack("{s:O,s:s,s:s,s:O,s:o,s:s,s:n,s:{s:I,s:I}}", "id",
 	    json_object_get(answer, "id"), "type", "message", "role", "assistant", "model",
 	    json_object_get(answer, "model"), "content", content, "stop_reason",
@@ -315,7 +316,7 @@ static json_t *as_own(const json_t *answer)
 
 const struct demo_format demo_format_anthropic = {.transport = "anthropic",
     .path = "/v1/messages",
-    .as_chat = as_chat,
-    .as_own = as_own,
-    .begin = begin,
-    .put = put};
+    .as_chat = messages_form_as_chat,
+    .as_own = messages_form_as_own,
+    .begin = messages_form_begin,
+    .put = messages_form_put};

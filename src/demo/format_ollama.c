@@ -6,13 +6,13 @@
 #include "demo/answer.h"
 #include "demo/request.h"
 
-static void begin(struct demo_wire *w, struct buf *out)
+static void ollama_form_begin(struct demo_wire *w, struct buf *out)
 {
 	demo_wire_put_head(w, "application/x-ndjson", out);
 }
 
 /* What every line begins with. */
-static void open_line(struct demo_wire *w, struct json_writer *j)
+static void ollama_form_open_line(struct demo_wire *w, struct json_writer *j)
 {
 	buf_clear(&w->line);
 	*j = (struct json_writer){.out = &w->line};
@@ -22,12 +22,12 @@ static void open_line(struct demo_wire *w, struct json_writer *j)
 }
 
 /* text goes between quotes as it is when it is raw. */
-static void put_text(struct demo_wire *w, const char *field, struct str text, bool raw)
+static void ollama_form_put_text(struct demo_wire *w, const char *field, struct str text, bool raw)
 {
 	struct json_writer j;
 	struct buf quoted = {0};
 
-	open_line(w, &j);
+	ollama_form_open_line(w, &j);
 	json_write_object(&j, "message");
 	json_write_cstr(&j, "role", "assistant");
 	if (!raw)
@@ -55,14 +55,14 @@ static void put_arguments(struct json_writer *j, const struct buf *arguments)
 	json_decref(value);
 }
 
-static void end_call(struct demo_wire *w, struct buf *out)
+static void ollama_form_end_call(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer j;
 
 	if (!w->in_call)
 		return;
 	w->in_call = false;
-	open_line(w, &j);
+	ollama_form_open_line(w, &j);
 	json_write_object(&j, "message");
 	json_write_cstr(&j, "role", "assistant");
 	json_write_cstr(&j, "content", "");
@@ -81,7 +81,7 @@ static void end_call(struct demo_wire *w, struct buf *out)
 	demo_wire_put_line(w, out);
 }
 
-static void begin_call(struct demo_wire *w, const struct demo_step *step)
+static void ollama_form_begin_call(struct demo_wire *w, const struct demo_step *step)
 {
 	buf_clear(&w->name);
 	buf_clear(&w->calls);
@@ -90,11 +90,11 @@ static void begin_call(struct demo_wire *w, const struct demo_step *step)
 	w->in_call = true;
 }
 
-static void put_done(struct demo_wire *w, struct str reason)
+static void ollama_form_put_done(struct demo_wire *w, struct str reason)
 {
 	struct json_writer j;
 
-	open_line(w, &j);
+	ollama_form_open_line(w, &j);
 	json_write_object(&j, "message");
 	json_write_cstr(&j, "role", "assistant");
 	json_write_cstr(&j, "content", "");
@@ -110,30 +110,30 @@ static void put_done(struct demo_wire *w, struct str reason)
 	json_write_end(&j);
 }
 
-static void put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
+static void ollama_form_put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
 {
 	struct buf filler = {0};
 
 	if (step->kind != DEMO_STEP_ARGUMENTS)
-		end_call(w, out);
+		ollama_form_end_call(w, out);
 	buf_clear(&w->line);
 	switch (step->kind) {
 	case DEMO_STEP_TEXT:
-		put_text(w, "content", step->text, false);
+		ollama_form_put_text(w, "content", step->text, false);
 		break;
 	case DEMO_STEP_THINKING:
-		put_text(w, "thinking", step->text, false);
+		ollama_form_put_text(w, "thinking", step->text, false);
 		break;
 	case DEMO_STEP_HUGE:
 		demo_put_filler(step->size, &filler);
-		put_text(w, "content", (struct str){filler.p, filler.len}, true);
+		ollama_form_put_text(w, "content", (struct str){filler.p, filler.len}, true);
 		buf_finish(&filler);
 		break;
 	case DEMO_STEP_BAD_UTF8:
-		put_text(w, "content", step->text, true);
+		ollama_form_put_text(w, "content", step->text, true);
 		break;
 	case DEMO_STEP_CALL:
-		begin_call(w, step);
+		ollama_form_begin_call(w, step);
 		return;
 	case DEMO_STEP_ARGUMENTS:
 		buf_add(&w->calls, step->text.p, step->text.n);
@@ -145,7 +145,7 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 		buf_adds(&w->line, "{\"error\":\"" DEMO_ERROR "\"}");
 		break;
 	case DEMO_STEP_DONE:
-		put_done(w, step->text);
+		ollama_form_put_done(w, step->text);
 		break;
 	case DEMO_STEP_CLOSE:
 	case DEMO_STEP_HANG:
@@ -159,7 +159,7 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 }
 
 /* It streams unless told not to. Its messages are read like those of the chat API. */
-static json_t *as_chat(const json_t *request)
+static json_t *ollama_form_as_chat(const json_t *request)
 {
 	json_t *chat = json_copy((json_t *)(uintptr_t)request);
 
@@ -168,7 +168,7 @@ static json_t *as_chat(const json_t *request)
 	return chat;
 }
 
-static json_t *as_own(const json_t *answer)
+static json_t *ollama_form_as_own(const json_t *answer)
 {
 	const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0),
 		     *usage = json_object_get(answer, "usage"), *one;
@@ -193,7 +193,7 @@ static json_t *as_own(const json_t *answer)
 
 const struct demo_format demo_format_ollama = {.transport = "ollama",
     .path = "/api/chat",
-    .as_chat = as_chat,
-    .as_own = as_own,
-    .begin = begin,
-    .put = put};
+    .as_chat = ollama_form_as_chat,
+    .as_own = ollama_form_as_own,
+    .begin = ollama_form_begin,
+    .put = ollama_form_put};

@@ -6,7 +6,7 @@
 #include "demo/answer.h"
 #include "demo/request.h"
 
-static void open_line(struct demo_wire *w, struct json_writer *j, const char *type)
+static void responses_form_open_line(struct demo_wire *w, struct json_writer *j, const char *type)
 {
 	buf_clear(&w->line);
 	*j = (struct json_writer){.out = &w->line};
@@ -49,18 +49,18 @@ static void put_response(struct demo_wire *w, struct json_writer *j, const char 
 	json_write_end(j);
 }
 
-static void begin(struct demo_wire *w, struct buf *out)
+static void responses_form_begin(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer j;
 
 	demo_wire_put_head(w, "text/event-stream", out);
-	open_line(w, &j, "response.created");
+	responses_form_open_line(w, &j, "response.created");
 	put_response(w, &j, "response", "in_progress", NULL);
 	json_write_end(&j);
 	demo_wire_put_event(w, "response.created", out);
 }
 
-static void put_content(struct demo_wire *w, struct json_writer *j)
+static void responses_form_put_content(struct demo_wire *w, struct json_writer *j)
 {
 	json_write_object(j, NULL);
 	json_write_cstr(j, "type", "output_text");
@@ -113,7 +113,7 @@ static void put_item(struct demo_wire *w, struct json_writer *j, const char *key
 		json_write_cstr(j, "status", done ? "completed" : "in_progress");
 		json_write_array(j, "content");
 		if (done)
-			put_content(w, j);
+			responses_form_put_content(w, j);
 		json_write_end(j);
 		break;
 	}
@@ -126,7 +126,7 @@ static void open_item_line(
 {
 	struct buf id = {0};
 
-	open_line(w, j, type);
+	responses_form_open_line(w, j, type);
 	json_write_uint(j, "output_index", w->blocks - 1);
 	buf_addf(&id, "item_%u", w->blocks);
 	json_write_str(j, "item_id", id.p, id.len);
@@ -139,7 +139,7 @@ static void put_item_event(struct demo_wire *w, const char *type, bool done, str
 {
 	struct json_writer j;
 
-	open_line(w, &j, type);
+	responses_form_open_line(w, &j, type);
 	json_write_uint(&j, "output_index", w->blocks - 1);
 	put_item(w, &j, "item", done);
 	json_write_end(&j);
@@ -171,7 +171,8 @@ static void put_part_event(struct demo_wire *w, bool done, struct buf *out)
 	demo_wire_put_event(w, type, out);
 }
 
-static void put_delta(struct demo_wire *w, struct str text, bool raw, struct buf *out)
+static void responses_form_put_delta(
+    struct demo_wire *w, struct str text, bool raw, struct buf *out)
 {
 	static const char *const types[] = {[DEMO_BLOCK_NONE] = "response.output_text.delta",
 	    [DEMO_BLOCK_TEXT] = "response.output_text.delta",
@@ -218,7 +219,7 @@ static void put_whole(struct demo_wire *w, struct buf *out)
 	demo_wire_put_event(w, types[w->block], out);
 }
 
-static void end_block(struct demo_wire *w, struct buf *out)
+static void responses_form_end_block(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer items = {.out = &w->items};
 
@@ -233,12 +234,12 @@ static void end_block(struct demo_wire *w, struct buf *out)
 	w->block = DEMO_BLOCK_NONE;
 }
 
-static void begin_block(
+static void responses_form_begin_block(
     struct demo_wire *w, enum demo_block block, const struct demo_step *step, struct buf *out)
 {
 	if (w->block == block && block != DEMO_BLOCK_CALL)
 		return;
-	end_block(w, out);
+	responses_form_end_block(w, out);
 	w->block = block;
 	w->blocks++;
 	buf_clear(&w->content);
@@ -251,7 +252,7 @@ static void begin_block(
 	put_part_event(w, false, out);
 }
 
-static void put_done(struct demo_wire *w, struct str reason, struct buf *out)
+static void responses_form_put_done(struct demo_wire *w, struct str reason, struct buf *out)
 {
 	const char *why = str_eq(reason, "length")	     ? "max_output_tokens"
 			  : str_eq(reason, "content_filter") ? "content_filter"
@@ -259,7 +260,7 @@ static void put_done(struct demo_wire *w, struct str reason, struct buf *out)
 		   *type = why ? "response.incomplete" : "response.completed";
 	struct json_writer j;
 
-	open_line(w, &j, type);
+	responses_form_open_line(w, &j, type);
 	put_response(w, &j, "response", why ? "incomplete" : "completed", why);
 	json_write_end(&j);
 	demo_wire_put_event(w, type, out);
@@ -269,7 +270,7 @@ static void put_error(struct demo_wire *w, struct buf *out)
 {
 	struct json_writer j;
 
-	open_line(w, &j, "error");
+	responses_form_open_line(w, &j, "error");
 	json_write_cstr(&j, "code", "server_error");
 	json_write_cstr(&j, "message", DEMO_ERROR);
 	json_write_null(&j, "param");
@@ -277,31 +278,31 @@ static void put_error(struct demo_wire *w, struct buf *out)
 	demo_wire_put_event(w, "error", out);
 }
 
-static void put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
+static void responses_form_put(struct demo_wire *w, const struct demo_step *step, struct buf *out)
 {
 	struct buf filler = {0};
 
 	switch (step->kind) {
 	case DEMO_STEP_TEXT:
 	case DEMO_STEP_BAD_UTF8:
-		begin_block(w, DEMO_BLOCK_TEXT, step, out);
-		put_delta(w, step->text, step->kind == DEMO_STEP_BAD_UTF8, out);
+		responses_form_begin_block(w, DEMO_BLOCK_TEXT, step, out);
+		responses_form_put_delta(w, step->text, step->kind == DEMO_STEP_BAD_UTF8, out);
 		break;
 	case DEMO_STEP_HUGE:
 		demo_put_filler(step->size, &filler);
-		begin_block(w, DEMO_BLOCK_TEXT, step, out);
-		put_delta(w, (struct str){filler.p, filler.len}, true, out);
+		responses_form_begin_block(w, DEMO_BLOCK_TEXT, step, out);
+		responses_form_put_delta(w, (struct str){filler.p, filler.len}, true, out);
 		buf_finish(&filler);
 		break;
 	case DEMO_STEP_THINKING:
-		begin_block(w, DEMO_BLOCK_THINKING, step, out);
-		put_delta(w, step->text, false, out);
+		responses_form_begin_block(w, DEMO_BLOCK_THINKING, step, out);
+		responses_form_put_delta(w, step->text, false, out);
 		break;
 	case DEMO_STEP_CALL:
-		begin_block(w, DEMO_BLOCK_CALL, step, out);
+		responses_form_begin_block(w, DEMO_BLOCK_CALL, step, out);
 		break;
 	case DEMO_STEP_ARGUMENTS:
-		put_delta(w, step->text, false, out);
+		responses_form_put_delta(w, step->text, false, out);
 		break;
 	case DEMO_STEP_GARBAGE:
 		buf_clear(&w->line);
@@ -313,8 +314,8 @@ static void put(struct demo_wire *w, const struct demo_step *step, struct buf *o
 		demo_wire_put_end(w, out);
 		break;
 	case DEMO_STEP_DONE:
-		end_block(w, out);
-		put_done(w, step->text, out);
+		responses_form_end_block(w, out);
+		responses_form_put_done(w, step->text, out);
 		demo_wire_put_end(w, out);
 		break;
 	case DEMO_STEP_CLOSE:
@@ -344,7 +345,7 @@ static void add_item(json_t *messages, const json_t *item)
 				  "content", json_object_get(item, "content")));
 }
 
-static json_t *as_chat(const json_t *request)
+static json_t *responses_form_as_chat(const json_t *request)
 {
 	json_t *chat = json_copy((json_t *)(uintptr_t)request), *messages = json_array();
 	const json_t *input = json_object_get(request, "input"),
@@ -363,7 +364,7 @@ static json_t *as_chat(const json_t *request)
 	return chat;
 }
 
-static void add_calls(json_t *output, const json_t *message)
+static void responses_form_add_calls(json_t *output, const json_t *message)
 {
 	const json_t *one;
 	size_t i;
@@ -379,7 +380,7 @@ static void add_calls(json_t *output, const json_t *message)
 	}
 }
 
-static json_t *as_own(const json_t *answer)
+static json_t *responses_form_as_own(const json_t *answer)
 {
 	const json_t *choice = json_array_get(json_object_get(answer, "choices"), 0),
 		     *message = json_object_get(choice, "message"),
@@ -394,7 +395,7 @@ static json_t *as_own(const json_t *answer)
 		    output, json_pack("{s:s,s:s,s:s,s:s,s:[{s:s,s:s,s:[]}]}", "id", "item_1",
 				"type", "message", "role", "assistant", "status", "completed",
 				"content", "type", "output_text", "text", text, "annotations"));
-	add_calls(output, message);
+	responses_form_add_calls(output, message);
 	return json_pack("{s:O,s:s,s:O,s:s,s:O,s:n,s:n,s:o,s:{s:I,s:I,s:I}}", "id",
 	    json_object_get(answer, "id"), "object", "response", "created_at",
 	    json_object_get(answer, "created"), "status", "completed", "model",
@@ -404,7 +405,7 @@ static json_t *as_own(const json_t *answer)
 
 const struct demo_format demo_format_responses = {.transport = "responses",
     .path = "/v1/responses",
-    .as_chat = as_chat,
-    .as_own = as_own,
-    .begin = begin,
-    .put = put};
+    .as_chat = responses_form_as_chat,
+    .as_own = responses_form_as_own,
+    .begin = responses_form_begin,
+    .put = responses_form_put};

@@ -27,7 +27,7 @@ struct messages {
 
 /* --- the question --- */
 
-static bool is_blank(struct str text)
+static bool messages_is_blank(struct str text)
 {
 	return !str_trim(text).n;
 }
@@ -44,7 +44,7 @@ static void messages_put_cache_mark(struct messages *m)
 /* Text without a word is refused. */
 static void messages_put_text(struct messages *m, struct str text, bool mark)
 {
-	if (is_blank(text))
+	if (messages_is_blank(text))
 		return;
 	json_write_object(&m->w, NULL);
 	json_write_cstr(&m->w, "type", "text");
@@ -138,7 +138,7 @@ static void messages_put_result(struct messages *m, const struct shape_message *
 	json_write_object(&m->w, NULL);
 	json_write_cstr(&m->w, "type", "tool_result");
 	json_write_cstr(&m->w, "tool_use_id", message->result_id);
-	if (!is_blank(message->text))
+	if (!messages_is_blank(message->text))
 		json_write_str(&m->w, "content", message->text.p, message->text.n);
 	if (!message->item->ok)
 		json_write_bool(&m->w, "is_error", true);
@@ -157,7 +157,7 @@ static void messages_put(void *data, const struct shape_message *message)
 		return;
 	}
 	messages_close_results(m);
-	if (is_blank(message->text) && !message->calls)
+	if (messages_is_blank(message->text) && !message->calls)
 		return;
 	messages_open(m, message->kind == ITEM_ASSISTANT ? "assistant" : "user");
 	if (message->kind == ITEM_ASSISTANT && message->item)

@@ -573,7 +573,7 @@ static void take_message(struct model_ask *a, struct str event, const char *p, s
 
 /* --- one try --- */
 
-static void on_message(void *data, struct str event, struct str text)
+static void ask_on_message(void *data, struct str event, struct str text)
 {
 	struct model_ask *a = data;
 
@@ -747,7 +747,7 @@ static void start_stream(struct model_ask *a)
 					 .server = a->opts.server,
 					 .dialect = a->dialect,
 					 .request = {request.p, request.len},
-					 .on_message = on_message,
+					 .on_message = ask_on_message,
 					 .on_life = on_life,
 					 .on_end = on_exchange_end,
 					 .data = a},

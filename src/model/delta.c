@@ -309,7 +309,7 @@ static void take_short(struct delta *d, const json_t *root)
 }
 
 /* What the chat API and LMX say. */
-static int take_chat(struct delta *d, const json_t *root)
+static int delta_take_chat(struct delta *d, const json_t *root)
 {
 	const char *type = json_cstr(root, "type", "");
 
@@ -336,7 +336,7 @@ static int take(struct delta *d, const json_t *root, bool error, delta_reader *r
 		root = json_array_get(root, 0);
 	if (!json_is_object(root) && !error)
 		return ERR_SYNTAX;
-	if (error || (reader == take_chat ? is_chat_error(root) : error_is_named(root))) {
+	if (error || (reader == delta_take_chat ? is_chat_error(root) : error_is_named(root))) {
 		error_of(root, d->error, sizeof d->error, &d->context_overflow);
 		return 0;
 	}
@@ -423,7 +423,7 @@ static int parse(const char *p, size_t n, bool error, delta_reader *reader, stru
 int delta_parse(const char *p, size_t n, struct delta *ret)
 {
 	clear(ret);
-	return take_plain_token(p, n, ret) ? 0 : parse(p, n, false, take_chat, ret);
+	return take_plain_token(p, n, ret) ? 0 : parse(p, n, false, delta_take_chat, ret);
 }
 
 int delta_parse_event(struct str event, const char *p, size_t n, struct delta *ret)
@@ -431,7 +431,7 @@ int delta_parse_event(struct str event, const char *p, size_t n, struct delta *r
 	if (!str_eq(event, "error"))
 		return delta_parse(p, n, ret);
 	clear(ret);
-	return parse(p, n, true, take_chat, ret);
+	return parse(p, n, true, delta_take_chat, ret);
 }
 
 int delta_parse_as(

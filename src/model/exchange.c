@@ -39,7 +39,7 @@ static void enter(struct exchange *x)
 	x->running++;
 }
 
-static void leave(struct exchange *x)
+static void exchange_leave(struct exchange *x)
 {
 	if (--x->running || !x->over)
 		return;
@@ -69,11 +69,11 @@ void exchange_drop(struct exchange *x, const char *request_id)
 		ws_call_close(x->ws, 1000);
 	}
 	http_call_cancel(x->http);
-	leave(x);
+	exchange_leave(x);
 }
 
 /* It is over: told once. */
-static void finish(struct exchange *x, enum exchange_end end, const char *why)
+static void exchange_finish(struct exchange *x, enum exchange_end end, const char *why)
 {
 	if (x->over)
 		return;
@@ -87,10 +87,10 @@ static void finish(struct exchange *x, enum exchange_end end, const char *why)
 					 .type = x->type,
 					 .why = why});
 	exchange_drop(x, NULL);
-	leave(x);
+	exchange_leave(x);
 }
 
-static void tell(struct exchange *x, struct str event, struct str text)
+static void exchange_tell(struct exchange *x, struct str event, struct str text)
 {
 	x->messages = true;
 	x->opts.on_message(x->opts.data, event, text);
@@ -113,8 +113,8 @@ static void on_ws_message(void *data, const char *p, size_t n)
 	enter(x);
 	x->opts.on_life(x->opts.data);
 	if (!x->over)
-		tell(x, (struct str){NULL, 0}, (struct str){p, n});
-	leave(x);
+		exchange_tell(x, (struct str){NULL, 0}, (struct str){p, n});
+	exchange_leave(x);
 }
 
 static void on_ws_closed(void *data, bool opened, uint16_t code, int status, const struct err *err)
@@ -124,11 +124,11 @@ static void on_ws_closed(void *data, bool opened, uint16_t code, int status, con
 	x->ws = NULL;
 	x->said_end = code == 1000;
 	if (code == 1000)
-		finish(x, EXCHANGE_WHOLE, NULL);
+		exchange_finish(x, EXCHANGE_WHOLE, NULL);
 	else if (code == 1009 || err->code == ERR_LIMIT)
-		finish(x, EXCHANGE_TOO_LARGE, NULL);
+		exchange_finish(x, EXCHANGE_TOO_LARGE, NULL);
 	else
-		finish(x, EXCHANGE_CUT, err->text);
+		exchange_finish(x, EXCHANGE_CUT, err->text);
 }
 
 static void start_ws(
@@ -202,34 +202,34 @@ static bool take_head(struct exchange *x, int status, const struct http_parser *
 	take_type(x, http_header(parser, "Content-Type", NULL));
 	x->body_max = status == 200 ? x->opts.dialect->max_message : EXCHANGE_MAX_ERROR;
 	if (is_unusable(status, parser, why, sizeof why)) {
-		finish(x, EXCHANGE_UNUSABLE, why);
+		exchange_finish(x, EXCHANGE_UNUSABLE, why);
 		return false;
 	}
 	return status != 101;
 }
 
-static bool on_head(void *data, int status, const struct http_parser *parser)
+static bool exchange_on_head(void *data, int status, const struct http_parser *parser)
 {
 	struct exchange *x = data;
 	bool go_on;
 
 	enter(x);
 	go_on = take_head(x, status, parser);
-	leave(x);
+	exchange_leave(x);
 	return go_on;
 }
 
 /* --- its body --- */
 
-static int on_event(void *data, const struct sse_event *event)
+static int exchange_on_event(void *data, const struct sse_event *event)
 {
 	struct exchange *x = data;
 
 	if (str_eq(str_trim(event->text), "[DONE]")) {
 		x->said_end = true;
-		finish(x, EXCHANGE_WHOLE, NULL);
+		exchange_finish(x, EXCHANGE_WHOLE, NULL);
 	} else {
-		tell(x, event->name, event->text);
+		exchange_tell(x, event->name, event->text);
 	}
 	return x->over ? ERR_CLOSED : 0;
 }
@@ -249,7 +249,7 @@ static int take_lines(struct exchange *x, const char *p, size_t n)
 		if (str_starts(line, mark))
 			line = (struct str){line.p + sizeof mark - 1, line.n - (sizeof mark - 1)};
 		if (line.n)
-			tell(x, (struct str){NULL, 0}, line);
+			exchange_tell(x, (struct str){NULL, 0}, line);
 		if (x->over)
 			return ERR_CLOSED;
 		buf_clear(&x->line);
@@ -305,15 +305,15 @@ static void end_no_stream(struct exchange *x)
 	if (mark)
 		text.n = (size_t)(mark - text.p);
 	if (text.n && (text.p[0] == '{' || text.p[0] == '['))
-		tell(x, (struct str){NULL, 0}, text);
-	finish(x, EXCHANGE_NO_STREAM, NULL);
+		exchange_tell(x, (struct str){NULL, 0}, text);
+	exchange_finish(x, EXCHANGE_NO_STREAM, NULL);
 }
 
 static void take_body(struct exchange *x, const char *p, size_t n)
 {
 	if (x->status != 200) {
 		if (!keep_body(x, p, n))
-			finish(x, EXCHANGE_STATUS, NULL);
+			exchange_finish(x, EXCHANGE_STATUS, NULL);
 		return;
 	}
 	x->opts.on_life(x->opts.data);
@@ -325,40 +325,40 @@ static void take_body(struct exchange *x, const char *p, size_t n)
 		return;
 	}
 	if (looks_like_stream(x) && take_stream(x, p, n) == ERR_LIMIT)
-		finish(x, EXCHANGE_TOO_LARGE, NULL);
+		exchange_finish(x, EXCHANGE_TOO_LARGE, NULL);
 }
 
-static void on_body(void *data, const char *p, size_t n)
+static void exchange_on_body(void *data, const char *p, size_t n)
 {
 	struct exchange *x = data;
 
 	enter(x);
 	take_body(x, p, n);
-	leave(x);
+	exchange_leave(x);
 }
 
 static void take_end(struct exchange *x, const struct err *err)
 {
 	if (x->status && x->status != 200) {
-		finish(x, EXCHANGE_STATUS, NULL);
+		exchange_finish(x, EXCHANGE_STATUS, NULL);
 	} else if (err->code != 0) {
-		finish(x, EXCHANGE_CUT, err->text);
+		exchange_finish(x, EXCHANGE_CUT, err->text);
 	} else if (!looks_like_stream(x)) {
 		end_no_stream(x);
 	} else {
 		end_stream(x);
-		finish(x, EXCHANGE_WHOLE, NULL);
+		exchange_finish(x, EXCHANGE_WHOLE, NULL);
 	}
 }
 
-static void on_done(void *data, const struct err *err, bool sent)
+static void exchange_on_done(void *data, const struct err *err, bool sent)
 {
 	struct exchange *x = data;
 
 	x->http = NULL;
 	enter(x);
 	take_end(x, err);
-	leave(x);
+	exchange_leave(x);
 }
 
 static void start_http(
@@ -371,7 +371,7 @@ static void start_http(
 	    x->opts.dialect->framing == FRAMING_LINES ? "application/x-ndjson"
 						      : "text/event-stream");
 	buf_adds(&headers, model_server_headers(x->opts.server));
-	x->sse = sse_new(x->opts.dialect->max_message, on_event, x);
+	x->sse = sse_new(x->opts.dialect->max_message, exchange_on_event, x);
 	sse_set_lenient(x->sse);
 	x->http = http_call_start(x->opts.loop, &(struct http_call_opts){.host = t->host,
 						    .port = t->port,
@@ -382,9 +382,9 @@ static void start_http(
 						    .body_len = x->request.len,
 						    .connect_ms = SERVER_CONNECT_MS,
 						    .filter = filter,
-						    .on_head = on_head,
-						    .on_body = on_body,
-						    .on_done = on_done,
+						    .on_head = exchange_on_head,
+						    .on_body = exchange_on_body,
+						    .on_done = exchange_on_done,
 						    .data = x});
 	buf_finish(&headers);
 	buf_finish(&x->request);

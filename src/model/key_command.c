@@ -39,7 +39,7 @@ struct key_command {
 	void *data;
 };
 
-static void on_closed(uv_handle_t *handle)
+static void key_command_on_closed(uv_handle_t *handle)
 {
 	struct key_command *k = handle->data;
 
@@ -60,7 +60,7 @@ static void close_all(struct key_command *k)
 
 	for (size_t i = 0; i < sizeof handles / sizeof handles[0]; i++)
 		if (!uv_is_closing(handles[i]))
-			uv_close(handles[i], on_closed);
+			uv_close(handles[i], key_command_on_closed);
 }
 
 static void kill_it(struct key_command *k)
@@ -104,7 +104,7 @@ static bool put_why(struct key_command *k, struct str key, struct err *why)
 	return true;
 }
 
-static void finish(struct key_command *k)
+static void key_command_finish(struct key_command *k)
 {
 	struct str line = first_line(&k->key);
 	struct err why;
@@ -128,12 +128,12 @@ static void finish(struct key_command *k)
 	close_all(k);
 }
 
-static void on_late(uv_timer_t *timer)
+static void key_command_on_late(uv_timer_t *timer)
 {
 	struct key_command *k = timer->data;
 
 	if (k->exited || k->failed) {
-		finish(k);
+		key_command_finish(k);
 		return;
 	}
 	k->timed_out = true;
@@ -148,9 +148,9 @@ static void on_exit_cb(uv_process_t *process, int64_t status, int signum)
 	k->status = status;
 	k->signal = signum;
 	if (k->ends)
-		uv_timer_start(&k->late, on_late, KEY_COMMAND_REST_MS, 0);
+		uv_timer_start(&k->late, key_command_on_late, KEY_COMMAND_REST_MS, 0);
 	else
-		finish(k);
+		key_command_finish(k);
 }
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
@@ -160,7 +160,7 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *ret)
 	*ret = uv_buf_init(k->chunk, sizeof k->chunk);
 }
 
-static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
+static void key_command_on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 {
 	struct key_command *k = stream->data;
 	struct buf *to = stream == (uv_stream_t *)&k->out ? &k->key : &k->words;
@@ -169,13 +169,13 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *chunk)
 	if (n < 0) {
 		uv_read_stop(stream);
 		if (!--k->ends && k->exited)
-			finish(k);
+			key_command_finish(k);
 	} else if (to->len < max) {
 		buf_add(to, chunk->base, (size_t)n < max - to->len ? (size_t)n : max - to->len);
 	}
 }
 
-static int spawn(struct key_command *k, const char *command)
+static int key_command_spawn(struct key_command *k, const char *command)
 {
 	char *args[] = {
 	    (char *)(uintptr_t) "sh", (char *)(uintptr_t) "-c", (char *)(uintptr_t)command, NULL};
@@ -209,12 +209,12 @@ struct key_command *key_command_start(
 	uv_timer_init(loop, &k->late);
 	k->process.loop = loop;
 	k->process.data = k->out.data = k->said.data = k->late.data = k;
-	k->failed = spawn(k, command);
+	k->failed = key_command_spawn(k, command);
 	k->ends = 2;
-	uv_timer_start(&k->late, on_late, k->failed ? 0 : KEY_COMMAND_MS, 0);
+	uv_timer_start(&k->late, key_command_on_late, k->failed ? 0 : KEY_COMMAND_MS, 0);
 	if (!k->failed) {
-		uv_read_start((uv_stream_t *)&k->out, on_room, on_read);
-		uv_read_start((uv_stream_t *)&k->said, on_room, on_read);
+		uv_read_start((uv_stream_t *)&k->out, on_room, key_command_on_read);
+		uv_read_start((uv_stream_t *)&k->said, on_room, key_command_on_read);
 	}
 	return k;
 }

@@ -54,7 +54,7 @@ struct trial {
 	void *data;
 };
 
-static void ask(struct trial *t, enum trial_state state);
+static void trial_ask(struct trial *t, enum trial_state state);
 
 void trial_cancel(struct trial *t)
 {
@@ -77,7 +77,7 @@ static double rate(const struct trial *t)
 	return t->pieces > 4 && seconds > 0.005 && tokens > 1 ? (double)(tokens - 1) / seconds : 0;
 }
 
-static void finish(struct trial *t, const char *why)
+static void trial_finish(struct trial *t, const char *why)
 {
 	t->state = TRIAL_DONE;
 	t->on_done(
@@ -94,7 +94,7 @@ static void finish(struct trial *t, const char *why)
 	trial_cancel(t);
 }
 
-static bool on_ready(void *data, const char *model, uint64_t context_tokens)
+static bool trial_on_ready(void *data, const char *model, uint64_t context_tokens)
 {
 	struct trial *t = data;
 
@@ -103,7 +103,7 @@ static bool on_ready(void *data, const char *model, uint64_t context_tokens)
 	return true;
 }
 
-static void on_prompt(void *data, struct put *put)
+static void trial_on_prompt(void *data, struct put *put)
 {
 	struct trial *t = data;
 
@@ -113,12 +113,12 @@ static void on_prompt(void *data, struct put *put)
 	put->count = 1;
 }
 
-static bool on_overflow(void *data)
+static bool trial_on_overflow(void *data)
 {
 	return false;
 }
 
-static void on_text(void *data, bool thinking, const char *p, size_t n)
+static void trial_on_text(void *data, bool thinking, const char *p, size_t n)
 {
 	struct trial *t = data;
 
@@ -131,15 +131,15 @@ static void on_text(void *data, bool thinking, const char *p, size_t n)
 	t->pieces++;
 }
 
-static void on_progress(void *data, const char *phase, const char *message)
+static void trial_on_progress(void *data, const char *phase, const char *message)
 {
 }
 
-static void on_no_ws(void *data)
+static void trial_on_no_ws(void *data)
 {
 }
 
-static void on_preflight_failed(void *data, const char *why)
+static void trial_on_preflight_failed(void *data, const char *why)
 {
 }
 
@@ -152,7 +152,7 @@ static enum trial_tools tools_of(const struct model_result *result)
 	return result->calls[0].spoken ? TRIAL_TOOLS_WRITTEN : TRIAL_TOOLS_CALLED;
 }
 
-static void on_end(void *data, const struct model_result *result)
+static void trial_on_end(void *data, const struct model_result *result)
 {
 	struct trial *t = data;
 
@@ -160,19 +160,19 @@ static void on_end(void *data, const struct model_result *result)
 	t->dialect = result->dialect;
 	if (result->code) {
 		snprintf(t->why, sizeof t->why, "%s", result->message);
-		finish(t, t->why);
+		trial_finish(t, t->why);
 		return;
 	}
 	if (t->state == TRIAL_CALL) {
 		t->tools = tools_of(result);
-		finish(t, NULL);
+		trial_finish(t, NULL);
 		return;
 	}
 	t->tokens = result->has_usage ? result->completion_tokens : 0;
-	ask(t, TRIAL_CALL);
+	trial_ask(t, TRIAL_CALL);
 }
 
-static void ask(struct trial *t, enum trial_state state)
+static void trial_ask(struct trial *t, enum trial_state state)
 {
 	bool call = state == TRIAL_CALL;
 
@@ -191,18 +191,19 @@ static void ask(struct trial *t, enum trial_state state)
 		.keep_alive = config_text(t->config, "model.keepAlive"),
 		.first_token_ms = (uint64_t)config_int(t->config, "model.firstTokenTimeoutMs"),
 		.idle_ms = (uint64_t)config_int(t->config, "model.idleTimeoutMs"),
-		.on_ready = on_ready,
-		.on_prompt = on_prompt,
-		.on_overflow = on_overflow,
-		.on_text = on_text,
-		.on_progress = on_progress,
-		.on_no_ws = on_no_ws,
-		.on_preflight_failed = on_preflight_failed,
-		.on_end = on_end,
+		.on_ready = trial_on_ready,
+		.on_prompt = trial_on_prompt,
+		.on_overflow = trial_on_overflow,
+		.on_text = trial_on_text,
+		.on_progress = trial_on_progress,
+		.on_no_ws = trial_on_no_ws,
+		.on_preflight_failed = trial_on_preflight_failed,
+		.on_end = trial_on_end,
 		.data = t});
 }
 
-static void on_models(void *data, const char *host, const struct buf *list, const struct err *why)
+static void trial_on_models(
+    void *data, const char *host, const struct buf *list, const struct err *why)
 {
 	struct trial *t = data;
 
@@ -210,11 +211,11 @@ static void on_models(void *data, const char *host, const struct buf *list, cons
 	model_server_name(t->server, t->host, sizeof t->host);
 	if (!host) {
 		snprintf(t->why, sizeof t->why, "%s", why->text);
-		finish(t, t->why);
+		trial_finish(t, t->why);
 		return;
 	}
 	buf_add(&t->list, list->p, list->len);
-	ask(t, TRIAL_WORDS);
+	trial_ask(t, TRIAL_WORDS);
 }
 
 struct trial *trial_start(struct model_server *server, const struct config *config,
@@ -227,6 +228,6 @@ struct trial *trial_start(struct model_server *server, const struct config *conf
 	t->wanted = mem_strdup(model);
 	t->on_done = on_done;
 	t->data = data;
-	t->models = models_ask(server, on_models, t);
+	t->models = models_ask(server, trial_on_models, t);
 	return t;
 }

@@ -88,7 +88,7 @@ void model_servers_opts(const struct config *config, const char *name, struct se
 		o->hosts[o->host_count++] = url;
 }
 
-static struct named *find(const struct model_servers *m, const char *name)
+static struct named *servers_find(const struct model_servers *m, const char *name)
 {
 	for (size_t i = 0; i < m->count; i++)
 		if (strcmp(m->named[i]->name, name) == 0)
@@ -96,7 +96,7 @@ static struct named *find(const struct model_servers *m, const char *name)
 	return NULL;
 }
 
-static struct named *add(struct model_servers *m, const char *name)
+static struct named *servers_name(struct model_servers *m, const char *name)
 {
 	struct named *n = mem_zalloc(1, sizeof *n);
 
@@ -129,10 +129,10 @@ void model_servers_configure(struct model_servers *m, const struct config *confi
 	for (size_t i = 0; i < m->count; i++)
 		m->named[i]->there = false;
 	for (size_t i = 0; i < CONFIG_MAX_SERVERS && config_server(config, i, name); i++) {
-		struct named *n = find(m, name);
+		struct named *n = servers_find(m, name);
 
 		if (!n)
-			n = add(m, name);
+			n = servers_name(m, name);
 		n->there = true;
 	}
 	for (size_t i = 0; i < m->count; i++)
@@ -182,7 +182,7 @@ struct model_server *model_servers_default(const struct model_servers *m)
 
 struct model_server *model_servers_find(const struct model_servers *m, const char *name)
 {
-	struct named *n = find(m, name);
+	struct named *n = servers_find(m, name);
 
 	if (strcmp(name, "default") == 0)
 		return m->standard;
