@@ -203,7 +203,7 @@ int answer_take(struct answer *a, const struct delta *d)
 	if (!take_calls(a, d) || a->bytes > ANSWER_MAX_BYTES || ++a->deltas > ANSWER_MAX_DELTAS)
 		return ERR_LIMIT;
 	a->try_deltas += d->text.n || d->thinking.n || d->tool_count;
-	if (d->text.n || d->thinking.n || d->tool_count)
+	if (d->text.n || d->thinking.n || d->seal.n || d->tool_count)
 		a->got_delta = true;
 	a->refused |= d->refused;
 	if (d->request_id[0] && strcmp(d->request_id, a->request_id) != 0)
@@ -254,14 +254,16 @@ void answer_end(struct answer *a, bool (*offered)(void *data, const char *name))
 	}
 }
 
-/* The calls that were half said are no parts of it. */
-static void drop_call_parts(struct answer *a)
+/* The calls that were half said are no parts of it, nor are thoughts that led to no word. */
+static void drop_half_said(struct answer *a)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < a->part_count; i++)
-		if (a->parts[i].kind != ANSWER_CALL)
+		if (a->parts[i].kind != ANSWER_CALL && a->texts)
 			a->parts[kept++] = a->parts[i];
+		else
+			drop_seal(&a->parts[i]);
 	a->part_count = kept;
 }
 
@@ -275,7 +277,7 @@ void answer_cut(struct answer *a)
 	model_text_free(a->text);
 	a->text = model_text_new(on_text, a);
 	assembly_free(&a->assembly);
-	drop_call_parts(a);
+	drop_half_said(a);
 	marks_finish(&a->marks);
 	a->marks = (struct marks){
 	    .on_text = tell, .on_thought = on_thought, .data = a, .told = a->texts > 0};

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -14,7 +15,7 @@
 #include "model/shape.h"
 
 enum {
-	ANTHROPIC_MAX_MESSAGE = 4 * 1024 * 1024, /* bytes; an answer may come whole */
+	ANTHROPIC_MAX_MESSAGE = 4 * 1024 * 1024, /* bytes: an answer may come whole */
 	ANTHROPIC_MAX_TOKENS = 8192, /* of an answer, when nobody said: they insist on a number */
 };
 
@@ -275,7 +276,7 @@ static void messages_take_seal(struct delta *d, const char *name, const char *va
 	d->seal_alone = alone;
 }
 
-/* A block begins, or is all there. */
+/* A block begins, or is all there; what sealed it is another's to take. */
 static int messages_take_block(struct delta *d, const json_t *block, uint64_t index)
 {
 	const char *type = json_cstr(block, "type", "");
@@ -286,12 +287,9 @@ static int messages_take_block(struct delta *d, const json_t *block, uint64_t in
 		d->text = json_str(block, "text");
 	} else if (strcmp(type, "thinking") == 0) {
 		d->thinking = json_str(block, "thinking");
-		messages_take_seal(d, "signature", json_cstr(block, "signature", ""), false);
-	} else if (strcmp(type, "redacted_thinking") == 0) {
-		messages_take_seal(d, "redacted", json_cstr(block, "data", ""), true);
 	} else if (strcmp(type, "tool_use") == 0) {
 		if (d->tool_count == DELTA_MAX_CALLS)
-			return -1;
+			return ERR_SYNTAX;
 		if (json_object_size(input))
 			json_put(&text, input);
 		d->tools[d->tool_count++] = (struct delta_tool){.has_index = true,
@@ -319,7 +317,16 @@ static void messages_take_delta(struct delta *d, const json_t *delta, uint64_t i
 		    .arguments = json_str(delta, "partial_json")};
 }
 
-/* An answer that did not come as a stream. */
+static int messages_take_start(struct delta *d, const json_t *block, uint64_t index)
+{
+	messages_take_seal(d, "signature", json_cstr(block, "signature", ""), false);
+	if (strcmp(json_cstr(block, "type", ""), "redacted_thinking") == 0)
+		messages_take_seal(d, "redacted", json_cstr(block, "data", ""), true);
+	return messages_take_block(d, block, index);
+}
+
+/* An answer that did not come as a stream. Its thoughts are told and not sealed: a message keeps
+ * one seal. */
 static int messages_take_whole(struct delta *d, const json_t *root)
 {
 	const json_t *one;
@@ -327,11 +334,14 @@ static int messages_take_whole(struct delta *d, const json_t *root)
 	struct buf text = {0}, thinking = {0};
 
 	json_array_foreach (json_object_get(root, "content"), i, one) {
-		if (messages_take_block(d, one, i) != 0)
-			break;
+		if (messages_take_block(d, one, i) != 0) {
+			buf_finish(&text);
+			buf_finish(&thinking);
+			return ERR_SYNTAX;
+		}
 		buf_add(&text, d->text.p, d->text.n);
 		buf_add(&thinking, d->thinking.p, d->thinking.n);
-		d->text = d->thinking = d->seal = (struct str){NULL, 0};
+		d->text = d->thinking = (struct str){NULL, 0};
 	}
 	if (text.len)
 		d->text = delta_keep(d, &text);
@@ -352,7 +362,7 @@ static int messages_take_root(struct delta *d, const json_t *root)
 	if (strcmp(type, "message_start") == 0) {
 		messages_take_usage(d, json_object_get(json_object_get(root, "message"), "usage"));
 	} else if (strcmp(type, "content_block_start") == 0) {
-		return messages_take_block(d, json_object_get(root, "content_block"), at);
+		return messages_take_start(d, json_object_get(root, "content_block"), at);
 	} else if (strcmp(type, "content_block_delta") == 0) {
 		messages_take_delta(d, json_object_get(root, "delta"), at);
 	} else if (strcmp(type, "message_delta") == 0) {

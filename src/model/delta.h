@@ -73,7 +73,8 @@ int delta_parse_as(struct str event, const char *p, size_t n,
  * there are too many. */
 int delta_take_call(struct delta *d, const struct json_t *call);
 
-/* A text that was made for *d lasts as long as it; text is empty then. */
+/* A text that was made for *d lasts as long as it; text is empty then. At most four for a message,
+ * and two for each of its calls. */
 struct str delta_keep(struct delta *d, struct buf *text);
 
 /*

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -13,7 +14,7 @@
 #include "model/dialect.h"
 #include "model/shape.h"
 
-enum { OLLAMA_MAX_MESSAGE = 16 * 1024 * 1024 }; /* bytes: a call comes whole */
+enum { OLLAMA_MAX_MESSAGE = 4 * 1024 * 1024 }; /* bytes: a call comes whole */
 
 /* --- the question --- */
 
@@ -146,7 +147,7 @@ static int ollama_take_root(struct delta *d, const json_t *root)
 	d->thinking = json_str(message, "thinking");
 	json_array_foreach (json_object_get(message, "tool_calls"), i, one)
 		if (delta_take_call(d, one) != 0)
-			return -1;
+			return ERR_SYNTAX;
 	if (json_is_true(json_object_get(root, "done")))
 		ollama_take_end(d, root);
 	return 0;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/json.h"
 #include "base/json_writer.h"
 #include "base/str.h"
@@ -13,8 +14,9 @@
 #include "model/error.h"
 #include "model/shape.h"
 
-/* Bytes of a message: the last one repeats the whole answer. */
-enum { RESPONSES_MAX_MESSAGE = 48 * 1024 * 1024 };
+/* Bytes of a message: the last one repeats the whole answer. What is parsed holds up the loop, so
+ * not more than any answer there is. */
+enum { RESPONSES_MAX_MESSAGE = 4 * 1024 * 1024 };
 
 /* --- the question --- */
 
@@ -175,7 +177,7 @@ static void responses_take_seal(struct delta *d, const json_t *item)
 static int responses_take_call(struct delta *d, const json_t *item, uint64_t index)
 {
 	if (d->tool_count == DELTA_MAX_CALLS)
-		return -1;
+		return ERR_SYNTAX;
 	d->tools[d->tool_count++] = (struct delta_tool){.has_index = true,
 	    .index = index,
 	    .id = json_str(item, "call_id"),
@@ -232,8 +234,10 @@ static int responses_take_whole(struct delta *d, const json_t *root)
 	size_t i, j;
 
 	json_array_foreach (json_object_get(root, "output"), i, item) {
-		if (responses_take_item(d, item, i, false) != 0)
-			break;
+		if (responses_take_item(d, item, i, false) != 0) {
+			buf_finish(&text);
+			return ERR_SYNTAX;
+		}
 		json_array_foreach (json_object_get(item, "content"), j, part) {
 			struct str one = json_str(part, "text");
 

@@ -2,7 +2,7 @@
 import json
 import os
 
-from model_server import HANG, ModelServer
+from model_server import CUT, HANG, ModelServer
 from opta_test import (Daemon, Home, Demo, check, check_equal, only, stack, stop_event, texts, wait_for)
 
 OTHERS = ("ollama", "anthropic", "responses")
@@ -250,7 +250,8 @@ def test_another_dialect_is_not_given_what_messages_sealed():
     server, daemon, sid = with_server(answer, "anthropic")
     stop_event(daemon.run_turn(sid, "go"), "turn.done")
     daemon.home.opta("config", "set", "connection.dialect", "responses").expect(0)
-    turn = daemon.submit(sid, "again")
+    wait_for(lambda: "read again" in daemon.home.log(), 5, "the daemon to read its settings")
+    daemon.submit(sid, "again")
     wait_for(lambda: server.paths[-1] == "/v1/responses", 10, "a request in the other dialect")
     kinds = [item.get("type") for item in server.bodies[-1]["input"]]
     check("reasoning" not in kinds and "sig-one" not in json.dumps(server.bodies[-1]), f"expected no sealed thought: {server.bodies[-1]['input']!r}")
@@ -310,6 +311,15 @@ def test_one_whole_message_instead_of_a_stream_is_understood():
     events = daemon.run_turn(sid, "go")
     stop_event(events, "turn.done")
     check_equal("text", "".join(texts(events)), "hello")
+
+
+def test_a_message_of_very_many_thoughts_ends_nothing():
+    for block in ({"type": "thinking", "thinking": "x", "signature": "s"}, {"type": "redacted_thinking", "data": "d"},
+                  {"type": "tool_use", "id": "t", "name": "read_file", "input": {"path": "a.txt"}}):
+        whole = {"type": "message", "role": "assistant", "content": [block] * 500, "stop_reason": "end_turn"}
+        _, daemon, sid = with_server(lambda body, n: [json.dumps(whole).encode() + b"\n\n"], "anthropic")
+        daemon.run_turn(sid, "go")
+        check_equal("the daemon", daemon.http("GET", "/v3/health").status, 200)
 
 
 # Responses --------------------------------------------------------------------------------------------------------------
@@ -385,6 +395,21 @@ def test_sealed_reasoning_goes_back_before_what_followed_it():
     daemon = Daemon(daemon.home)
     stop_event(daemon.run_turn(sid, "again"), "turn.done")
     check_equal("refused", refused, [])
+
+
+def test_reasoning_of_an_answer_that_was_cut_does_not_go_back():
+    for summary in (None, "thinking of it"):
+        def answers(n, summary=summary):
+            if n == 0:
+                return [*list(response(reasoning_item("lost", summary)))[:-1], CUT]
+            if n == 1:
+                return response(reasoning_item("kept", summary), call_item("call_a", "read_file", '{"path":"a.txt"}'))
+            return response(text_item("done"))
+        answer, refused = strictly(check_responses, answers)
+        server, daemon, sid = with_server(answer, "responses")
+        stop_event(daemon.run_turn(sid, "go"), "turn.done")
+        check_equal("refused", refused, [])
+        check_equal("sealed", [i["encrypted_content"] for i in server.bodies[-1]["input"] if i.get("type") == "reasoning"], ["kept"])
 
 
 def test_every_situation_of_a_session_is_one_that_responses_takes():
