@@ -13,6 +13,9 @@
 #include "base/json.h"
 #include "base/mem.h"
 
+/* As model/dialect.h names its rows. */
+#define CONFIG_DIALECTS "auto|openai_chat|lmx_ws|ollama|anthropic|responses"
+
 const struct config_key config_keys[] = {
     {"connection.host", CONFIG_TEXT, "lmx-host.local", 1, 1024, NULL,
 	"model server: a name, an address, host:port or http(s)://host[:port][/path]", false},
@@ -33,8 +36,7 @@ const struct config_key config_keys[] = {
     {"connection.apiKeyOverHttp", CONFIG_BOOL, "false", 0, 0, NULL,
 	"send the key to another machine without encryption, where everyone on the way can read it",
 	false},
-    {"connection.dialect", CONFIG_ENUM, "auto", 0, 0,
-	"auto|openai_chat|lmx_ws|ollama|anthropic|responses",
+    {"connection.dialect", CONFIG_ENUM, "auto", 0, 0, CONFIG_DIALECTS,
 	"what the model server speaks; auto: Opta LMX is recognised, all others are asked as "
 	"OpenAI "
 	"chat, or as the path in connection.host says (/api/chat, /v1/messages, /v1/responses)",
@@ -42,8 +44,7 @@ const struct config_key config_keys[] = {
     {"servers.NAME.url", CONFIG_TEXT, "", 0, 1024, NULL,
 	"another model server, whose models are called NAME/model; `opta servers add` sets it",
 	false},
-    {"servers.NAME.dialect", CONFIG_ENUM, "auto", 0, 0,
-	"auto|openai_chat|lmx_ws|ollama|anthropic|responses", "what it speaks", false},
+    {"servers.NAME.dialect", CONFIG_ENUM, "auto", 0, 0, CONFIG_DIALECTS, "what it speaks", false},
     {"servers.NAME.apiKey", CONFIG_TEXT, "", 0, 4096, NULL, "its key, sent to it alone", true},
     {"servers.NAME.keyCommand", CONFIG_TEXT, "", 0, 4096, NULL,
 	"a command for the shell that prints its key (a password manager); run when it is needed",

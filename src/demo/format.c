@@ -2,6 +2,7 @@
 #include "demo/format.h"
 
 #include "base/json.h"
+#include "base/json_writer.h"
 #include "demo/request.h"
 #include "protocol/http.h"
 
@@ -91,6 +92,21 @@ void demo_wire_put_call_id(const struct demo_wire *w, unsigned index, struct buf
 	buf_addc(out, '_');
 	buf_addu(out, index);
 	buf_addc(out, '"');
+}
+
+void demo_write_text(struct json_writer *w, const char *key, struct str text, bool raw)
+{
+	struct buf quoted = {0};
+
+	if (!raw) {
+		json_write_str(w, key, text.p, text.n);
+		return;
+	}
+	buf_addc(&quoted, '"');
+	buf_add(&quoted, text.p, text.n);
+	buf_addc(&quoted, '"');
+	json_write_raw(w, key, quoted.p, quoted.len);
+	buf_finish(&quoted);
 }
 
 void demo_put_error(const char *sentence, struct buf *out)

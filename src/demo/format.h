@@ -13,10 +13,12 @@
 #include <jansson.h>
 
 #include "base/buf.h"
+#include "base/str.h"
 
 struct demo_request;
 struct demo_step;
 struct demo_wire;
+struct json_writer;
 struct ws;
 
 struct demo_format {
@@ -83,6 +85,9 @@ void demo_wire_put_usage(const struct demo_wire *w, struct buf *out);
 
 /* Append the id of a tool call: unique for every call of this server. */
 void demo_wire_put_call_id(const struct demo_wire *w, unsigned index, struct buf *out);
+
+/* A text between quotes; raw: its bytes as they are, whether that is JSON or not. */
+void demo_write_text(struct json_writer *w, const char *key, struct str text, bool raw);
 
 /* Append {"error":{"message":sentence}}. */
 void demo_put_error(const char *sentence, struct buf *out);

@@ -44,22 +44,14 @@ static void messages_form_put_delta(
     struct demo_wire *w, const char *type, const char *field, struct str text, bool raw)
 {
 	struct json_writer j;
-	struct buf quoted = {0};
 
 	messages_form_open_line(w, &j, "content_block_delta");
 	json_write_uint(&j, "index", w->blocks - 1);
 	json_write_object(&j, "delta");
 	json_write_cstr(&j, "type", type);
-	buf_addc(&quoted, '"');
-	buf_add(&quoted, text.p, text.n);
-	buf_addc(&quoted, '"');
-	if (raw)
-		json_write_raw(&j, field, quoted.p, quoted.len);
-	else
-		json_write_str(&j, field, text.p, text.n);
+	demo_write_text(&j, field, text, raw);
 	json_write_end(&j);
 	json_write_end(&j);
-	buf_finish(&quoted);
 }
 
 static void messages_form_end_block(struct demo_wire *w, struct buf *out)

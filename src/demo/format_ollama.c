@@ -25,22 +25,14 @@ static void ollama_form_open_line(struct demo_wire *w, struct json_writer *j)
 static void ollama_form_put_text(struct demo_wire *w, const char *field, struct str text, bool raw)
 {
 	struct json_writer j;
-	struct buf quoted = {0};
 
 	ollama_form_open_line(w, &j);
 	json_write_object(&j, "message");
 	json_write_cstr(&j, "role", "assistant");
-	if (!raw)
-		json_write_str(&j, field, text.p, text.n);
-	buf_addc(&quoted, '"');
-	buf_add(&quoted, text.p, text.n);
-	buf_addc(&quoted, '"');
-	if (raw)
-		json_write_raw(&j, field, quoted.p, quoted.len);
+	demo_write_text(&j, field, text, raw);
 	json_write_end(&j);
 	json_write_bool(&j, "done", false);
 	json_write_end(&j);
-	buf_finish(&quoted);
 }
 
 /* Arguments are an object; those of a prompt may be none. */

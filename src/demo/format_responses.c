@@ -183,18 +183,10 @@ static void responses_form_put_delta(
 	    [DEMO_BLOCK_THINKING] = "summary_index",
 	    [DEMO_BLOCK_CALL] = NULL};
 	struct json_writer j;
-	struct buf quoted = {0};
 
 	open_item_line(w, &j, types[w->block], indexes[w->block]);
-	buf_addc(&quoted, '"');
-	buf_add(&quoted, text.p, text.n);
-	buf_addc(&quoted, '"');
-	if (raw)
-		json_write_raw(&j, "delta", quoted.p, quoted.len);
-	else
-		json_write_str(&j, "delta", text.p, text.n);
+	demo_write_text(&j, "delta", text, raw);
 	json_write_end(&j);
-	buf_finish(&quoted);
 	if (!raw)
 		buf_add(&w->content, text.p, text.n);
 	demo_wire_put_event(w, types[w->block], out);

@@ -7,6 +7,7 @@
  * /api/tags, LM Studio's /api/v0/models. Loop thread only.
  */
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,9 +17,10 @@ struct model_server;
 struct models_call;
 
 enum {
-	MODELS_MAX = 1000,    /* named in one list */
-	MODELS_MAX_ID = 300,  /* bytes of a name; longer ones are left out */
-	MODELS_ASK_MS = 1000, /* once the server is known to answer */
+	MODELS_MAX = 1000,	       /* named in one list */
+	MODELS_MAX_ID = 300,	       /* bytes of a name; longer ones are left out */
+	MODELS_MAX_LIST = 1024 * 1024, /* bytes of one list; the rest is not read */
+	MODELS_ASK_MS = 1000,	       /* once the server is known to answer */
 	/* What Ollama gives a model when nobody said otherwise. */
 	MODELS_OLLAMA_CONTEXT = 4096,
 };
@@ -47,6 +49,13 @@ void models_free(struct models *m);
 void models_take(struct models *m, const char *path, const char *p, size_t n);
 /* How many tokens that model holds, as far as was told; 0: it was not. */
 uint64_t models_context(const struct models *m, const char *name);
+/*
+ * The model of a server's list to ask when nobody named one, into out: one that is loaded before
+ * others, none that only embeds, ranks or hears. False: there is none. The text is the server's,
+ * and may have been cut off at MODELS_MAX_LIST.
+ */
+bool models_first_name(const char *text, size_t n, char *out, size_t size);
+
 /* Append the inside of the JSON array. */
 void models_put(const struct models *m, struct buf *out);
 

@@ -444,88 +444,6 @@ static void loading(struct preflight_call *p)
 	finish(p, PREFLIGHT_LOADING, &why);
 }
 
-/* --- lists --- */
-
-/* Can it be chatted with, as far as its name tells? */
-static bool can_chat(const char *id, const json_t *entry)
-{
-	static const char *const others[] = {"embed", "rerank", "whisper", "tts", "bge-",
-	    "moderation", "dall-e", "stable-diffusion"};
-	const char *type = json_cstr(entry, "type", "");
-
-	if (strcmp(id, "*") == 0 || strcmp(type, "embeddings") == 0 ||
-	    strcmp(type, "embedding") == 0)
-		return false;
-	for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
-		if (strcasestr(id, others[i]))
-			return false;
-	return id[0] != '\0';
-}
-
-static const char *id_of(const json_t *entry)
-{
-	const char *id = json_string_value(entry);
-
-	return id ? id
-		  : json_cstr(entry, "id", json_cstr(entry, "name", json_cstr(entry, "model", "")));
-}
-
-static bool is_loaded(const json_t *entry)
-{
-	const char *state =
-	    json_cstr(entry, "state", json_cstr(json_object_get(entry, "status"), "value", ""));
-
-	return strcmp(state, "loaded") == 0 || json_is_true(json_object_get(entry, "loaded"));
-}
-
-static const json_t *list_of(const json_t *root)
-{
-	static const char *const names[] = {"data", "loaded", "models"};
-
-	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (json_is_array(json_object_get(root, names[i])))
-			return json_object_get(root, names[i]);
-	return root;
-}
-
-/* The first name in a list too long to be read. */
-static bool first_of_cut(const char *text, size_t n, char *out, size_t size)
-{
-	const char *at = n ? memmem(text, n, "\"id\":", 5) : NULL, *end;
-
-	at = at ? memchr(at + 5, '"', n - (size_t)(at + 5 - text)) : NULL;
-	end = at ? memchr(at + 1, '"', n - (size_t)(at + 1 - text)) : NULL;
-	if (!end || end == at + 1 || memchr(at, '\\', (size_t)(end - at)))
-		return false;
-	snprintf(out, size, "%.*s", (int)(end - at - 1), at + 1);
-	return can_chat(out, NULL);
-}
-
-bool model_server_first_model(const char *text, size_t n, char *out, size_t size)
-{
-	const char *found = NULL;
-	const json_t *entry;
-	json_t *root;
-	size_t i;
-
-	if (json_parse(text, n, &root, NULL) != 0)
-		return n >= SERVER_MAX_PROBE && first_of_cut(text, n, out, size);
-	json_array_foreach (list_of(root), i, entry) {
-		const char *id = id_of(entry);
-
-		if (!can_chat(id, entry))
-			continue;
-		if (!found || is_loaded(entry))
-			found = id;
-		if (is_loaded(entry))
-			break;
-	}
-	if (found)
-		snprintf(out, size, "%s", found);
-	json_decref(root);
-	return found != NULL;
-}
-
 /* --- what it answered --- */
 
 /* Opta LMX is known by its own route (docs/model.md). */
@@ -605,8 +523,8 @@ static void on_models(struct preflight_call *p)
 		refused(p);
 	else if (p->status == 503)
 		loading(p);
-	else if (p->status == 200 && !model_server_first_model(p->body.p ? p->body.p : "",
-					 p->body.len, p->model, sizeof p->model))
+	else if (p->status == 200 && !models_first_name(p->body.p ? p->body.p : "", p->body.len,
+					 p->model, sizeof p->model))
 		unnamed(p);
 	else
 		/* A server without either list may still answer chats: let it. */
@@ -625,7 +543,7 @@ static void on_body(void *data, const char *bytes, size_t n)
 {
 	struct preflight_call *p = data;
 
-	size_t room = SERVER_MAX_PROBE - p->body.len;
+	size_t room = MODELS_MAX_LIST - p->body.len;
 
 	buf_add(&p->body, bytes, n < room ? n : room);
 }

@@ -22,7 +22,6 @@ enum {
 	SERVER_MAX_HOSTS = 17,
 	SERVER_CACHE_MS = 10000,
 	SERVER_CONNECT_MS = 2800, /* for all hosts together: "unreachable" is said within 3 s */
-	SERVER_MAX_PROBE = 1024 * 1024, /* bytes of a probe's answer */
 };
 
 struct server_opts {
@@ -103,11 +102,6 @@ const struct dialect *model_server_dialect(const struct model_server *s);
 
 /* Header lines for a request to the host in use: its key and what its dialect wants. Borrowed. */
 const char *model_server_headers(const struct model_server *s);
-
-/* The model of a server's list to ask when nobody named one, into out: one that is loaded before
- * others, none that only embeds, ranks or hears. False: there is none. Pure; the text is the
- * server's, and may have been cut off at SERVER_MAX_PROBE. */
-bool model_server_first_model(const char *text, size_t n, char *out, size_t size);
 
 /* How many tokens the host in use says that model holds, 0 unknown. */
 uint64_t model_server_context(const struct model_server *s, const char *model);

@@ -43,7 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		for (size_t i = 0; i < sizeof contexts / sizeof contexts[0]; i++)
 			models_take(m, contexts[i], text, size - 1);
 		assert(models_context(m, "m") <= 100000000);
-		model_server_first_model(text, size - 1, name, sizeof name);
+		models_first_name(text, size - 1, name, sizeof name);
 	}
 	check_list(m);
 	models_free(m);
