@@ -7,8 +7,8 @@ import socket
 import tempfile
 import threading
 
-from opta_test import Skip, check, check_equal, wait_for
-from processes import command_line, descendants
+from opta_test import Skip, check, check_equal, only, wait_for
+from processes import command_line, descendants, stat_of
 from tools import Bench, call, holds, landlock, left_running, namespaces, needs_namespaces, python
 
 
@@ -203,12 +203,20 @@ def may(name, act):
     except OSError as e: print(name, e.errno)
 one = os.fork()
 if not one: time.sleep(5); os._exit(0)
-for who, pid in (('supervisor', os.getppid() if os.getppid() > 1 else 1), ('other', one)):
+def ancestor(pid):
+    # the nearest of ours watches this call; in a namespace that is the first process
+    while pid > 1:
+        name, rest = open(f'/proc/{pid}/stat').read().rsplit(')', 1)
+        if name.endswith('(optad'): return pid
+        pid = int(rest.split()[1])
+    return 1
+watcher = ancestor(os.getppid())
+for who, pid in (('supervisor', watcher), ('other', one)):
     for limit in ('CPU', 'NOFILE', 'AS', 'FSIZE'):
         may(who + limit, lambda: resource.prlimit(pid, getattr(resource, 'RLIMIT_' + limit), (1, 1)))
-may('affinity', lambda: os.sched_setaffinity(1, {0}))
-may('scheduler', lambda: os.sched_setscheduler(1, os.SCHED_IDLE, os.sched_param(0)))
-may('nice', lambda: os.setpriority(os.PRIO_PROCESS, 1, 19))
+may('affinity', lambda: os.sched_setaffinity(watcher, {0}))
+may('scheduler', lambda: os.sched_setscheduler(watcher, os.SCHED_IDLE, os.sched_param(0)))
+may('nice', lambda: os.setpriority(os.PRIO_PROCESS, watcher, 19))
 may('all', lambda: os.setpriority(os.PRIO_USER, 0, 19))
 os.kill(one, 9)
 may('own-limit', lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100)))
@@ -220,6 +228,25 @@ may('own-nice', lambda: os.setpriority(os.PRIO_PROCESS, os.getpid(), os.getprior
     changed = [name for name, what in told.items() if what == "DONE" and not name.startswith("own-")]
     check_equal("changed of others", changed, [])
     check_equal("its own", {name for name, what in told.items() if what == "DONE"}, {"own-limit", "own-look", "own-affinity", "own-nice"})
+
+
+def test_a_call_whose_supervisor_was_killed_says_that_nobody_looked():
+    bench = Bench()
+    sid = bench.session()
+    turn = bench.daemon.submit(sid, call("run_command", command="sleep 60"), mode="do", overrides={"dangerous": True})
+    bench.daemon.wait_event(sid, "tool.start")
+    host = wait_for(lambda: [pid for pid in descendants() if "tool-host" in command_line(pid)], 10, "the tool host")[0]
+    sleeper = wait_for(lambda: [pid for pid in descendants(host) if command_line(pid).startswith("sleep")], 10, "the command")[0]
+    # its ancestor right below the host watches it
+    pid = sleeper
+    while stat_of(pid)[1] != host:
+        pid = stat_of(pid)[1]
+    os.kill(pid, signal.SIGKILL)
+    bench.daemon.wait_stop(sid, turn)
+    result = only(bench.daemon.events(sid), "tool.end")[0]["payload"]
+    check_equal("ok", result["ok"], False)
+    holds("the result", result["result"], "so nobody looked at what it left")
+    holds("the log", bench.home.log(), "so nobody looked at what it left")
 
 
 def test_nothing_of_the_daemon_is_inherited():
