@@ -81,11 +81,13 @@ static void messages_put_thought(struct messages *m, const struct item_part *par
 
 static void messages_put_call(struct messages *m, const struct item_part *part, const char *id)
 {
+	struct str arguments = shape_arguments(part);
+
 	json_write_object(&m->w, NULL);
 	json_write_cstr(&m->w, "type", "tool_use");
 	json_write_cstr(&m->w, "id", id);
 	json_write_cstr(&m->w, "name", part->name);
-	json_write_raw(&m->w, "input", part->text.p, part->text.len);
+	json_write_raw(&m->w, "input", arguments.p, arguments.n);
 	json_write_end(&m->w);
 }
 

@@ -23,13 +23,15 @@ static void ollama_put_calls(struct json_writer *w, const struct item *item)
 	json_write_array(w, "tool_calls");
 	for (size_t i = 0; i < item->part_count; i++) {
 		const struct item_part *part = &item->parts[i];
+		struct str arguments;
 
 		if (part->kind != PART_CALL)
 			continue;
+		arguments = shape_arguments(part);
 		json_write_object(w, NULL);
 		json_write_object(w, "function");
 		json_write_cstr(w, "name", part->name);
-		json_write_raw(w, "arguments", part->text.p, part->text.len);
+		json_write_raw(w, "arguments", arguments.p, arguments.n);
 		json_write_end(w);
 		json_write_end(w);
 	}

@@ -52,12 +52,15 @@ static bool responses_goes_on(const struct shape_message *m, size_t part)
 
 static void responses_put_reasoning(struct json_writer *w, const struct item_part *part)
 {
-	if (!part->opaque)
+	json_t *opaque = NULL;
+
+	if (!part->opaque || json_parse(part->opaque, strlen(part->opaque), &opaque, NULL) != 0)
 		return;
-	json_write_object(w, NULL);
-	json_write_cstr(w, "type", "reasoning");
-	json_write_members(w, part->opaque + 1, strlen(part->opaque) - 2);
-	json_write_end(w);
+	if (json_is_object(opaque)) {
+		json_object_set_new(opaque, "type", json_string("reasoning"));
+		json_write_value(w, NULL, opaque);
+	}
+	json_decref(opaque);
 }
 
 static void responses_put_parts(struct json_writer *w, const struct shape_message *m)

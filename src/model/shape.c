@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "model/dialect.h"
@@ -86,6 +87,16 @@ const char *shape_call_id(const struct shape_message *message, size_t part)
 	const struct shape *s = message->shape;
 
 	return s->answer_ids[part][0] ? s->answer_ids[part] : s->answer->parts[part].server_id;
+}
+
+struct str shape_arguments(const struct item_part *part)
+{
+	json_t *value = NULL;
+	bool good =
+	    json_parse(part->text.p, part->text.len, &value, NULL) == 0 && json_is_object(value);
+
+	json_decref(value);
+	return good ? (struct str){part->text.p, part->text.len} : str_of("{}");
 }
 
 /* The id that the result of our call goes by; a call that is not there keeps ours. */

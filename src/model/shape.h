@@ -46,4 +46,8 @@ void shape_walk(const struct put *put, const struct shape_how *how,
 /* The id that the call at item->parts[part] goes by. Borrowed likewise. */
 const char *shape_call_id(const struct shape_message *message, size_t part);
 
+/* A call's arguments as one JSON object, for servers that take no text: "{}" where a client brought
+ * something else. Borrowed from part. */
+struct str shape_arguments(const struct item_part *part);
+
 #endif

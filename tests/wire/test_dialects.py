@@ -280,6 +280,28 @@ def test_every_situation_of_a_session_is_one_that_messages_takes():
     server.closing.set()
 
 
+def test_messages_that_a_client_brought_are_put_in_every_dialect():
+    """In the words of the chat API, not all of them good: no question first, arguments that are none, a content in parts."""
+    brought = [{"role": "assistant", "content": "I begin."},
+               {"role": "user", "content": [{"type": "text", "text": "in parts"}]},
+               {"role": "assistant", "content": None, "tool_calls": [
+                   {"id": "c1", "type": "function", "function": {"name": "read_file", "arguments": "not JSON"}},
+                   {"id": "c2", "type": "function", "function": {"name": "read_file", "arguments": "[1]"}}]},
+               {"role": "tool", "tool_call_id": "c1", "content": "one"}, {"role": "tool", "tool_call_id": "c2", "content": "two"},
+               {"role": "assistant", "content": "done"}, {"role": "system", "content": "be brief"}]
+    ends = {"anthropic": (check_messages, message(says("hi"))), "responses": (check_responses, response(text_item("hi"))),
+            "ollama": (check_ollama, lines({"message": {"content": "hi"}, "done": True, "done_reason": "stop"}))}
+    for dialect, (check_body, words) in ends.items():
+        said = list(words)
+        answer, refused = strictly(check_body, lambda n, said=said: said)
+        server, daemon, _ = with_server(answer, dialect)
+        sid = daemon.create(messages=brought, metadata={"workspace": workspace(daemon.home)})["id"]
+        stop_event(daemon.run_turn(sid, "go"), "turn.done")
+        check_equal(f"refused in {dialect}", refused, [])
+        for words in ("I begin.", "in parts", "one", "two", "be brief"):
+            check(words in json.dumps(server.bodies[-1]), f"expected {words!r} in {dialect}: {server.bodies[-1]!r}")
+
+
 def test_messages_counts_what_was_read_from_its_cache():
     server, daemon, sid = with_server(lambda body, n: list(message(says("hi"), cache_read_input_tokens=100, cache_creation_input_tokens=50)), "anthropic")
     done = stop_event(daemon.run_turn(sid, "go"), "turn.done")["payload"]

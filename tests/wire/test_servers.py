@@ -4,6 +4,7 @@ import os
 
 from model_server import ModelServer, calls, stop, text
 from opta_test import Daemon, Demo, Home, check, check_equal, check_in, only, stop_event, texts, wait_for
+from processes import alive
 
 
 def says(words, name="m"):
@@ -111,6 +112,24 @@ def test_a_command_that_gives_no_key_is_told_of():
         error = stop_event(daemon.run_turn(daemon.create(model="box/m")["id"], "go"), "turn.error")["payload"]["message"]
         check_in(command, told, error)
     check_equal("nothing was sent", server.bodies, [])
+
+
+def test_a_command_that_hangs_holds_up_nobody_and_ends_with_its_turn():
+    home = Home({"connection.host": says("hi").host})
+    pid_file = os.path.join(home.root, "pid")
+    home.opta("servers", "add", "box", "http://127.0.0.1:9", "--key-command", f"echo $$ >{pid_file}; exec sleep 600").expect(0)
+    daemon = Daemon(home)
+    sid = daemon.create(model="box/m")["id"]
+    daemon.submit(sid, "go")
+    pid = int(wait_for(lambda: os.path.exists(pid_file) and open(pid_file, encoding="utf-8").read().strip(), 10, "the command"))
+    stop_event(daemon.run_turn(daemon.create(model="m")["id"], "meanwhile"), "turn.done")
+    daemon.http("POST", f"/v3/sessions/{sid}/cancel", {}).expect(200)
+    wait_for(lambda: not alive(pid), 5, "the command to end with the turn")
+    os.unlink(pid_file)
+    daemon.submit(sid, "again")
+    pid = int(wait_for(lambda: os.path.exists(pid_file) and open(pid_file, encoding="utf-8").read().strip(), 10, "the command again"))
+    daemon.stop()
+    wait_for(lambda: not alive(pid), 5, "the command to end with the daemon")
 
 
 def test_a_server_is_tried_and_told_of_in_plain_words():
